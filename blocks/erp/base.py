@@ -1,0 +1,297 @@
+"""What every ERP connection can do, and what is the same for all: settling lost answers, batches, partial failures.
+
+A connector is one file: it declares its capabilities and implements the verbs on canonical records. `write` is written
+once here, so that no connector can get exactly-once wrong on its own.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar, Self, TypeVar
+
+from prefect.blocks.abstract import CredentialsBlock
+from prefect.logging import get_logger
+from prefect_crm_erp.blocks.http import CallCount
+from prefect_crm_erp.models.capabilities import Capabilities, SystemInfo
+from prefect_crm_erp.models.errors import (
+    ConfigurationError,
+    RecordError,
+    TransientError,
+    UnknownOutcomeError,
+    UnsupportedRecordError,
+)
+from prefect_crm_erp.models.keys import chunks
+from prefect_crm_erp.models.outcomes import Rejected, WriteResult, Written
+from prefect_crm_erp.models.paging import Cursor, Page
+from prefect_crm_erp.models.records import Company, Customer, Record, SalesOrder
+from pydantic import Field
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class CreditPosition:
+    """A customer's credit at a company, in the company's currency and its major unit.
+
+    Attributes:
+        limit: Credit limit; None when there is none.
+        used: Open balance plus orders not yet invoiced.
+        currency: ISO 4217 code.
+    """
+
+    limit: Decimal | None
+    used: Decimal
+    currency: str
+
+
+class ERP(CredentialsBlock, ABC):
+    """Base of the ERP connections."""
+
+    capabilities: ClassVar[Capabilities]
+    system: ClassVar[str]
+
+    timeout_seconds: float = Field(
+        default=120, gt=0, title="Timeout", description="Longest wait for an answer of the system, in seconds."
+    )
+    settle_seconds: float = Field(
+        default=8,
+        ge=0,
+        title="Settling time",
+        description="How long a write whose answer was lost is looked for before it is sent again, in seconds.",
+    )
+
+    # ------------------------------------------------------------------ verbs of a connector
+
+    @property
+    @abstractmethod
+    def calls(self) -> CallCount:
+        """Requests sent since the connection was opened."""
+
+    @abstractmethod
+    def check(self) -> SystemInfo:
+        """Sign in and say who and what is there.
+
+        Raises:
+            AuthenticationError: The credentials were refused.
+            ConfigurationError: The address, the database or the user's rights are wrong.
+            TransientError: The system cannot be reached.
+        """
+
+    @abstractmethod
+    def companies(self) -> list[Company]:
+        """The legal entities that the integration's user works for."""
+
+    @abstractmethod
+    def currencies(self) -> frozenset[str]:
+        """ISO 4217 codes of the currencies that the ERP can book in."""
+
+    @abstractmethod
+    def find(self, kind: type[R], keys: Collection[str], company: Company | None = None) -> dict[str, list[R]]:
+        """Look records up by key: customers by CRM account id, products by SKU, sales orders by CRM id of the deal.
+
+        Args:
+            kind: Canonical record type.
+            keys: Keys to look for, any number.
+            company: Only there; None for all companies of the connection.
+
+        Returns:
+            For each key that exists, the records that carry it: one, or several where the ERP allows that. Cancelled
+            sales orders count as absent.
+        """
+
+    @abstractmethod
+    def read(self, kind: type[R], erp_ids: Collection[str], company: Company | None = None) -> list[R]:
+        """Read records by the ERP's own ids; what is gone is left out."""
+
+    @abstractmethod
+    def candidates(self, customers: Sequence[Customer]) -> list[Customer]:
+        """Existing customers that might be one of these: same VAT number, same postal code or a like name.
+
+        A generous search; which of them really match is decided by the caller.
+        """
+
+    @abstractmethod
+    def fields(self, kind: type[Record]) -> Collection[str]:
+        """Names of the ERP's own fields that a field map may add for this record type."""
+
+    @abstractmethod
+    def url(self, record: Record) -> str | None:
+        """Address under which a person opens the record in the ERP."""
+
+    @abstractmethod
+    def _create(self, records: Sequence[R], company: Company) -> list[WriteResult[R]]:
+        """Create records of one type in one request; all or none, or row by row as the ERP does it.
+
+        Raises:
+            RecordError: The whole request was refused because of some record; nothing was created.
+            UnknownOutcomeError: The answer was lost.
+        """
+
+    @abstractmethod
+    def _update(self, records: Sequence[R], company: Company) -> list[WriteResult[R]]:
+        """Bring existing records (with `erp_id`) to these values; fields that are not mapped stay as they are."""
+
+    def _confirm(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Make drafts binding. Only for systems whose capabilities say `confirms_orders`."""
+        raise UnsupportedRecordError("This ERP places orders in one step", system=self.system)
+
+    def changes(self, kind: type[R], since: Cursor | None, company: Company | None = None) -> Iterator[Page[R]]:
+        """Records that changed at or after a place in the stream, ordered by (modified, id).
+
+        Raises:
+            UnsupportedRecordError: When the ERP does not report changes of this type.
+        """
+        raise UnsupportedRecordError(f"{self.system} does not report changes of {kind.__name__}", system=self.system)
+
+    def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
+        """Credit positions by ERP customer id; empty when the ERP has none."""
+        return {}
+
+    # ------------------------------------------------------------------ the same for all
+
+    def get_client(self) -> Self:
+        """The connection itself: its verbs are its methods."""
+        return self
+
+    def company(self, name: str) -> Company:
+        """A company by its code, id or name, whatever the case.
+
+        Raises:
+            ConfigurationError: When there is no such company, naming those that there are.
+        """
+        wanted = name.strip().casefold()
+        for company in self.companies():
+            if wanted in (company.id.casefold(), company.name.casefold(), (company.code or "").casefold()):
+                return company
+        known = ", ".join(company.name for company in self.companies())
+        raise ConfigurationError(f"There is no company {name!r}; there are: {known}", system=self.system)
+
+    def write(self, records: Sequence[R], company: Company) -> list[WriteResult[R]]:
+        """Create the records that have no `erp_id` and update the others, in batches.
+
+        A refused batch is taken apart until the records at fault stand alone. A create whose answer was lost is looked
+        up by key before it is sent again.
+
+        Args:
+            records: Records of one type, each with its key.
+            company: The company to write in.
+
+        Returns:
+            One result for each record, in the same order.
+
+        Raises:
+            TransientError: The system is not available; nothing is known to be lost, and keys can be looked up later.
+            ConfigurationError: The credentials or rights are wrong.
+        """
+        self._refuse_unsupported(records)
+        done: dict[int, WriteResult[R]] = {}
+        for writes, write in ((False, self._create_once), (True, self._update)):
+            chosen = [(index, record) for index, record in enumerate(records) if _exists(record) is writes]
+            for batch in chunks(chosen, self.capabilities.batch_size):
+                results = self._apart([record for _, record in batch], company, write)
+                done.update(zip((index for index, _ in batch), results, strict=True))
+        return [done[index] for index in range(len(records))]
+
+    def confirm(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Make drafts binding orders, in batches; where the ERP places orders in one step they are already.
+
+        Returns:
+            One result for each order, in the same order; an order that the ERP holds back (credit limit, approval)
+            is `Rejected` with the ERP's words.
+        """
+        if not self.capabilities.confirms_orders:
+            return [Written(order, created=False) for order in orders]
+        results: list[WriteResult[SalesOrder]] = []
+        for batch in chunks(orders, self.capabilities.batch_size):
+            results += self._apart(batch, company, self._confirm_once)
+        return results
+
+    def find_one(self, kind: type[R], key: str, company: Company | None = None) -> R | None:
+        """The record with this key, or None."""
+        found = self.find(kind, [key], company).get(key)
+        return found[0] if found else None
+
+    def _refuse_unsupported(self, records: Sequence[Record]) -> None:
+        for kind in {type(record) for record in records}:
+            if kind not in self.capabilities.writes:
+                raise UnsupportedRecordError(
+                    f"{self.system} connector does not write {kind.__name__}", system=self.system
+                )
+
+    def _apart(
+        self,
+        batch: Sequence[R],
+        company: Company,
+        write: Callable[[Sequence[R], Company], list[WriteResult[R]]],
+    ) -> list[WriteResult[R]]:
+        """Write a batch; when it is refused as a whole, halve it until the record at fault stands alone."""
+        try:
+            return write(batch, company)
+        except RecordError as error:
+            if len(batch) == 1:
+                return [Rejected(batch[0], error)]
+        half = len(batch) // 2
+        return self._apart(batch[:half], company, write) + self._apart(batch[half:], company, write)
+
+    def _create_once(self, batch: Sequence[R], company: Company) -> list[WriteResult[R]]:
+        """Create; after a lost answer, look every key up, and send again only what is not there."""
+        try:
+            return self._create(batch, company)
+        except UnknownOutcomeError as error:
+            get_logger(__name__).warning("%s; looking the keys up before anything is sent again", error)
+            found = self._settle(batch, company)
+        missing = [record for record in batch if _key(record) not in found]
+        again = iter(self._create(missing, company) if missing else [])
+        return [Written(found[_key(record)][0]) if _key(record) in found else next(again) for record in batch]
+
+    def _confirm_once(self, batch: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Confirm; after a lost answer, read where each order stands, and confirm only what is still a draft."""
+        try:
+            return self._confirm(batch, company)
+        except UnknownOutcomeError as error:
+            get_logger(__name__).warning("%s; reading where the orders stand", error)
+            time.sleep(min(self.settle_seconds, 1))
+        now = {order.erp_id: order for order in self.read(SalesOrder, [str(order.erp_id) for order in batch], company)}
+        standing = {key for key, order in now.items() if order.status and order.status.is_binding}
+        drafts = [order for order in batch if order.erp_id not in standing]
+        again = iter(self._confirm(drafts, company) if drafts else [])
+        return [
+            Written(now[order.erp_id], created=False) if order.erp_id in standing else next(again) for order in batch
+        ]
+
+    def _settle(self, batch: Sequence[R], company: Company) -> dict[str, list[R]]:
+        """Look keys up until all are there or the settling time is over (a slow commit shows late)."""
+        keys = [_key(record) for record in batch]
+        deadline = time.monotonic() + self.settle_seconds
+        pause = 0.25
+        while True:
+            found = self._try_find(type(batch[0]), keys, company)
+            if found is not None and (len(found) == len(set(keys)) or time.monotonic() >= deadline):
+                return found
+            if found is None and time.monotonic() >= deadline + self.timeout_seconds:
+                raise UnknownOutcomeError(
+                    "The system does not answer; keys are looked up in the next run", system=self.system
+                )
+            time.sleep(pause)
+            pause = min(pause * 2, 4)
+
+    def _try_find(self, kind: type[R], keys: list[str], company: Company) -> dict[str, list[R]] | None:
+        try:
+            return self.find(kind, keys, company)
+        except TransientError:
+            return None
+
+
+def _exists(record: Record) -> bool:
+    return getattr(record, "erp_id", None) is not None
+
+
+def _key(record: Record) -> str:
+    key = getattr(record, "key", None)
+    if not key:
+        raise UnsupportedRecordError(f"A {type(record).__name__} without key cannot be written exactly once")
+    return str(key)

@@ -1,0 +1,261 @@
+"""The one HTTP core: timeouts everywhere, retries that never double a write, throttling, redaction, call counts.
+
+A request that never reached the system is sent again. A request that may have reached it is sent again only when it
+changes nothing; a write whose answer was lost raises `UnknownOutcomeError`, and whoever wrote looks the key up first.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from prefect_crm_erp.models.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConnectorError,
+    RateLimitError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+Classifier = Callable[[httpx.Response], ConnectorError | None]
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_MIN_SECRET = 4
+REDACTED = "[redacted]"
+
+
+class _NotSentError(TransientError):
+    """The request never reached the system: safe to send again, whatever it does."""
+
+
+class _MayRepeatError(TransientError):
+    """A request that changes nothing failed on the way: safe to send again."""
+
+
+@dataclass(slots=True)
+class CallCount:
+    """Requests sent to a system since the connection was opened.
+
+    Attributes:
+        total: Requests that were sent, retries and logins included.
+        by_endpoint: Requests per method and first path.
+        used: Calls that the system says were used in its own window (Salesforce: 24 hours); None when it does not say.
+        allowed: Calls that the system allows in that window.
+    """
+
+    total: int = 0
+    by_endpoint: Counter[str] = field(default_factory=Counter)
+    used: int | None = None
+    allowed: int | None = None
+
+    def add(self, endpoint: str) -> None:
+        """Count one request."""
+        self.total += 1
+        self.by_endpoint[endpoint] += 1
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Replace each secret that occurs in a text.
+
+    Example:
+        >>> redact("token s3cr3t!", ["s3cr3t!"])
+        'token [redacted]'
+    """
+    for secret in sorted({each for each in secrets if len(each) >= _MIN_SECRET}, key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    return text
+
+
+def ssl_context(ca_file: str | Path | None) -> ssl.SSLContext | bool:
+    """Trust of the system's store, or of a CA file (PEM) of the company's own.
+
+    Raises:
+        ConfigurationError: When the file is missing or holds no certificate.
+    """
+    if not ca_file:
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"The CA file {ca_file} cannot be used: {error}") from None
+
+
+class HttpClient:
+    """A connection to one system; not shared between threads.
+
+    Args:
+        system: The system's name, which leads every error message.
+        base_url: Root of the system's API.
+        classify: Turns an answer into an error, or None when it is good; sees every answer.
+        auth: Authentication flow of the system (its token requests are counted too).
+        timeout_seconds: Longest wait for a connection and between two parts of an answer.
+        ca_file: CA certificate (PEM) to trust instead of the system's store.
+        secrets: Texts that must never show in an error message; also a function that gives them late.
+        attempts: How often a request is sent at most, when sending again is safe.
+        longest_wait_seconds: Longest pause between two attempts.
+        calls_per_second: Throttle on our side; None for no throttle.
+        headers: Sent with every request.
+
+    Raises:
+        ConfigurationError: When the base URL is no http(s) URL or the CA file cannot be read.
+    """
+
+    def __init__(
+        self,
+        system: str,
+        base_url: str,
+        *,
+        classify: Classifier,
+        auth: httpx.Auth | None = None,
+        timeout_seconds: float = 60,
+        ca_file: str | Path | None = None,
+        secrets: Callable[[], Iterable[str]] = tuple,
+        attempts: int = 5,
+        longest_wait_seconds: float = 20,
+        calls_per_second: float | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
+            raise ConfigurationError(
+                f"{base_url!r} is not a web address; it looks like https://erp.example.com", system=system
+            )
+        self.system = system
+        self.calls = CallCount()
+        self._classify = classify
+        self._secrets = secrets
+        self._attempts = attempts
+        self._longest_wait = longest_wait_seconds
+        self._gap = 1 / calls_per_second if calls_per_second else 0.0
+        self._next_call = 0.0
+        self._lock = threading.Lock()
+        self._client = httpx.Client(
+            base_url=base_url,
+            auth=auth,
+            timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, 10)),
+            verify=ssl_context(ca_file),
+            headers=headers,
+            follow_redirects=False,
+            trust_env=False,
+            event_hooks={"request": [self._before_send]},
+        )
+
+    def request(self, method: str, url: str, *, writes: bool | None = None, **options: Any) -> httpx.Response:
+        """Send a request, again where that is safe, and give the good answer.
+
+        Args:
+            method: HTTP method.
+            url: Path below the base URL, or a whole URL.
+            writes: Whether the request changes something; by default everything but GET and HEAD does.
+            options: As for `httpx.Client.request`.
+
+        Raises:
+            AuthenticationError: The credentials were refused.
+            RateLimitError: Still throttled after the last attempt.
+            UnknownOutcomeError: A write was sent and its answer was lost.
+            TransientError: The system could not be reached, or was not available.
+            RecordError: What `classify` made of a refused record.
+        """
+        changes = method.upper() not in ("GET", "HEAD") if writes is None else writes
+        retrying = Retrying(
+            retry=retry_if_exception_type((_NotSentError, _MayRepeatError, RateLimitError)),
+            stop=stop_after_attempt(self._attempts),
+            wait=self._pause,
+            reraise=True,
+        )
+        return retrying(self._send, method, url, changes, options)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _send(self, method: str, url: str, changes: bool, options: dict[str, Any]) -> httpx.Response:
+        try:
+            response = self._client.request(method, url, **options)
+        except _NOT_SENT as error:
+            raise _NotSentError(self._cannot_reach(error), system=self.system) from None
+        except httpx.HTTPError as error:
+            raise self._lost(error, changes) from None
+        error = self._classify(response)
+        if error is None:
+            return response
+        raise self._for_caller(error, changes)
+
+    def _lost(self, error: httpx.HTTPError, changes: bool) -> ConnectorError:
+        cause = type(error).__name__
+        if changes:
+            message = f"The connection broke before the answer came ({cause}); the request may have been carried out"
+            return UnknownOutcomeError(message, system=self.system)
+        return _MayRepeatError(f"No answer ({cause})", system=self.system)
+
+    def _for_caller(self, error: ConnectorError, changes: bool) -> ConnectorError:
+        error.system = error.system or self.system
+        error.message = redact(error.message, self._secrets())
+        error.args = (error.message,)
+        if type(error) is not TransientError:
+            return error
+        kind = UnknownOutcomeError if changes else _MayRepeatError
+        return kind(error.message, system=error.system)
+
+    def _cannot_reach(self, error: httpx.HTTPError) -> str:
+        address = urlsplit(str(self._client.base_url))
+        reason = redact(str(error) or type(error).__name__, self._secrets())
+        return (
+            f"Cannot be reached at {address.scheme}://{address.netloc} ({reason}); check the address and that it is up"
+        )
+
+    def _pause(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        wait = wait_random_exponential(multiplier=0.5, max=self._longest_wait)(state)
+        if isinstance(error, RateLimitError) and error.retry_after:
+            return max(wait, error.retry_after.total_seconds())
+        return wait
+
+    def _before_send(self, request: httpx.Request) -> None:
+        self.calls.add(f"{request.method} {request.url.path}")
+        if self._gap:
+            with self._lock:
+                now = time.monotonic()
+                wait = max(0.0, self._next_call - now)
+                self._next_call = max(now, self._next_call) + self._gap
+            time.sleep(wait)
+
+
+def status_error(response: httpx.Response, words: str) -> ConnectorError | None:
+    """The error that an HTTP status stands for in most systems; None below 400.
+
+    Args:
+        response: The answer.
+        words: The system's own words, taken from the body.
+    """
+    status = response.status_code
+    if status < 400:
+        return None
+    if status == 401:
+        return AuthenticationError(f"The credentials were refused: {words}")
+    if status == 429:
+        return RateLimitError(words, retry_after=retry_after(response))
+    if status >= 500 or status == 408:
+        return TransientError(f"HTTP {status}: {words}")
+    return ConnectorError(f"HTTP {status}: {words}")
+
+
+def retry_after(response: httpx.Response) -> timedelta | None:
+    """The wait that a `Retry-After` header asks for, in seconds or as an HTTP date; None without one."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdigit():
+        return timedelta(seconds=int(text))
+    try:
+        return max(timedelta(0), parsedate_to_datetime(text) - datetime.now(UTC))
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,65 @@
+"""What a system can do, as plain data that the connectors declare and that tasks and laws read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN
+from enum import StrEnum
+
+from prefect_crm_erp.models.records import Record
+
+
+class Idempotency(StrEnum):
+    """How a system keeps a second create with the same key from making a second record."""
+
+    NATIVE_KEY = "the system refuses or replays a second create with the same key"
+    SEARCH_FIRST = "the connector looks the key up before it creates"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a connector can do.
+
+    Attributes:
+        reads: Canonical record types that it reads.
+        writes: Canonical record types that it writes.
+        page_size: Records of one read request.
+        batch_size: Records of one write request; 1 when the system has no batches.
+        idempotency: How a doubled create is prevented.
+        price_digits: Decimal places of a unit price.
+        rounding: How the system rounds a line amount (a `decimal` rounding mode).
+        has_subsidiaries: Whether one connection serves several companies.
+        confirms_orders: Whether an order is placed in two steps, draft then confirmed.
+        changes: Record types of which it reports changes since a time.
+        needs_state: Countries (ISO alpha-2) whose addresses need a state.
+    """
+
+    reads: frozenset[type[Record]]
+    writes: frozenset[type[Record]]
+    page_size: int
+    batch_size: int
+    idempotency: Idempotency
+    price_digits: int = 4
+    rounding: str = ROUND_HALF_EVEN
+    has_subsidiaries: bool = False
+    confirms_orders: bool = False
+    changes: frozenset[type[Record]] = frozenset()
+    needs_state: frozenset[str] = frozenset({"US", "CA", "AU"})
+
+
+@dataclass(frozen=True, slots=True)
+class SystemInfo:
+    """What a system says of itself when the connection is checked.
+
+    Attributes:
+        name: What people call it: `Tryton 8.0 at erp.example.com`.
+        user: The user that the integration works as.
+        version: The system's version, when it tells.
+        details: Further facts for the operator.
+    """
+
+    name: str
+    user: str
+    version: str | None = None
+    details: Mapping[str, str] | None = None

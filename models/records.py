@@ -1,0 +1,227 @@
+"""Canonical records: what every CRM is read into and every ERP is written from.
+
+Amounts are Decimals in the transaction currency of their record, in its major unit (EUR, not cents). Times are aware
+and UTC. CRM ids are in their 18-character form.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from prefect_crm_erp.models.money import Amount
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Record(BaseModel):
+    """Base of the canonical records: frozen; change a copy with `model_copy(update=…)`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DealSource(StrEnum):
+    """Which CRM records become orders."""
+
+    CLOSED_WON = "closed-won opportunities"
+    ACCEPTED_QUOTES = "accepted quotes"
+    ACTIVATED_ORDERS = "activated orders"
+
+
+class Address(Record):
+    """A postal address. From a CRM as typed by people; after `convert` with ISO 3166 codes."""
+
+    street: str | None = None
+    city: str | None = None
+    state: str | None = Field(
+        default=None, description="As typed, or after conversion the ISO 3166-2 code without its country: CA."
+    )
+    postal_code: str | None = None
+    country: str | None = Field(
+        default=None, description="As typed, or after conversion the ISO 3166-1 alpha-2 code: US."
+    )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no part of it is filled."""
+        return not any((self.street, self.city, self.state, self.postal_code, self.country))
+
+
+class Account(Record):
+    """A CRM account: the buyer of a deal."""
+
+    crm_id: str
+    name: str | None = None
+    type: str | None = None
+    billing: Address = Address()
+    shipping: Address = Address()
+    phone: str | None = None
+    email: str | None = Field(default=None, description="E-mail address of the account or of its billing contact.")
+    vat_number: str | None = None
+    payment_terms: str | None = None
+    currency: str | None = None
+    subsidiary: str | None = None
+    parent_id: str | None = None
+    erp_id: str | None = None
+    push_to_erp: bool = True
+    modified_at: datetime | None = None
+    custom: dict[str, Any] = Field(
+        default_factory=dict, description="Values of the CRM fields that the field map adds."
+    )
+
+
+class DealLine(Record):
+    """One line of an opportunity, a quote or an order, as the CRM shows it."""
+
+    crm_id: str
+    sku: str | None = None
+    product_id: str | None = None
+    product_name: str | None = None
+    description: str | None = None
+    quantity: Amount
+    unit_price: Amount = Field(description="Price of one unit before the discount.")
+    discount_percent: Amount = Decimal(0)
+    amount: Amount = Field(description="Line total after the line's discount, as the CRM shows it.")
+    unit: str | None = Field(default=None, description="Unit of measure as the CRM names it.")
+    custom: dict[str, Any] = Field(default_factory=dict)
+
+
+class Deal(Record):
+    """What was sold: an opportunity, a quote or an order of the CRM, with its buyer and lines."""
+
+    crm_id: str
+    source: DealSource
+    name: str = ""
+    number: str | None = Field(default=None, description="Number that people know it by (quotes and orders have one).")
+    account: Account | None = None
+    currency: str | None = None
+    lines: tuple[DealLine, ...] = ()
+    header_discount_percent: Amount = Decimal(0)
+    shipping: Amount = Decimal(0)
+    tax: Amount | None = Field(default=None, description="Tax that the CRM shows; None when it shows none.")
+    total: Amount | None = Field(
+        default=None, description="Total that the CRM shows, with tax and shipping where it has them."
+    )
+    closed_on: date | None = None
+    customer_reference: str | None = Field(default=None, description="The buyer's purchase-order number.")
+    shipping_address: Address = Address()
+    opportunity_id: str | None = None
+    opportunity_stage: str | None = None
+    owner_id: str | None = None
+    owner_name: str | None = None
+    push_to_erp: bool = True
+    erp_id: str | None = None
+    erp_order_number: str | None = None
+    erp_status: str | None = None
+    erp_amount: Amount | None = None
+    erp_sync_status: str | None = None
+    erp_sync_error: str | None = None
+    modified_at: datetime | None = None
+    custom: dict[str, Any] = Field(default_factory=dict)
+
+
+class Company(Record):
+    """A legal entity in an ERP, with books of its own."""
+
+    id: str
+    name: str
+    code: str | None = None
+    currency: str
+
+
+class Customer(Record):
+    """A customer of an ERP."""
+
+    key: str | None = Field(default=None, description="18-character id of the CRM account that it belongs to.")
+    erp_id: str | None = None
+    number: str | None = None
+    name: str
+    vat_number: str | None = None
+    billing: Address = Address()
+    shipping: Address = Address()
+    phone: str | None = None
+    email: str | None = None
+    payment_terms: str | None = None
+    currency: str | None = None
+    other_keys: tuple[str, ...] = Field(
+        default=(), description="Further CRM accounts that the ERP's customer is linked to."
+    )
+    modified_at: datetime | None = None
+    custom: dict[str, Any] = Field(
+        default_factory=dict, description="Values of the ERP fields that the field map adds."
+    )
+
+
+class Product(Record):
+    """A product or service of an ERP's catalogue."""
+
+    key: str = Field(description="The SKU.")
+    erp_id: str | None = None
+    name: str
+    unit: str | None = Field(default=None, description="Sales unit as the ERP names it.")
+    unit_symbol: str | None = None
+    is_service: bool = False
+    is_active: bool = True
+    currency: str | None = None
+    list_price: Amount | None = None
+    modified_at: datetime | None = None
+    custom: dict[str, Any] = Field(default_factory=dict)
+
+
+class OrderLine(Record):
+    """One line of a sales order, as it is sent to or read from the ERP."""
+
+    product_id: str | None = Field(default=None, description="ERP id of the product.")
+    sku: str | None = None
+    description: str | None = None
+    quantity: Amount
+    unit_price: Amount = Field(
+        description="Price of one unit after all discounts, in the decimal places that the ERP keeps."
+    )
+    amount: Amount | None = Field(default=None, description="Line amount without tax.")
+    custom: dict[str, Any] = Field(default_factory=dict)
+
+
+class OrderStatus(StrEnum):
+    """Where a sales order stands in the ERP."""
+
+    DRAFT = "Draft"
+    PENDING_APPROVAL = "Pending Approval"
+    APPROVED = "Approved"
+    ON_HOLD = "On Hold"
+    PARTLY_SHIPPED = "Partly Shipped"
+    SHIPPED = "Shipped"
+    PARTLY_INVOICED = "Partly Invoiced"
+    INVOICED = "Invoiced"
+    CANCELLED = "Cancelled"
+
+    @property
+    def is_binding(self) -> bool:
+        """Whether the order stands: neither a draft, nor waiting for an approval, nor cancelled."""
+        return self not in (OrderStatus.DRAFT, OrderStatus.PENDING_APPROVAL, OrderStatus.CANCELLED)
+
+
+class SalesOrder(Record):
+    """A sales order of an ERP, in its transaction currency."""
+
+    key: str = Field(description="18-character id of the CRM record that it comes from.")
+    company_id: str
+    customer_id: str = Field(description="ERP id of the customer.")
+    currency: str
+    order_date: date
+    lines: tuple[OrderLine, ...] = ()
+    customer_reference: str | None = None
+    description: str | None = None
+    payment_terms: str | None = None
+    billing: Address = Address()
+    shipping: Address = Address()
+    erp_id: str | None = None
+    number: str | None = None
+    status: OrderStatus | None = None
+    untaxed: Amount | None = Field(default=None, description="Total without tax, as the ERP computed it.")
+    tax: Amount | None = None
+    total: Amount | None = Field(default=None, description="Total with tax, as the ERP computed it.")
+    created_at: datetime | None = None
+    modified_at: datetime | None = None
+    custom: dict[str, Any] = Field(default_factory=dict)
