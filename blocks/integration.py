@@ -1,0 +1,89 @@
+"""One saved block that pairs a CRM with its ERPs, its policies and its ledger: what flows take as parameter."""
+
+from __future__ import annotations
+
+from prefect.blocks.core import Block
+from pydantic import ConfigDict, Field, model_validator
+
+from prefect_crm_erp.blocks.crm import AnyCRM
+from prefect_crm_erp.blocks.erp import AnyERP
+from prefect_crm_erp.blocks.ledger import Ledger
+from prefect_crm_erp.blocks.policies import CodeLists, CustomFieldMap, ErpSlot, OrderPolicy, SubsidiaryRouting
+from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
+
+
+class Integration(Block):
+    """A CRM, the ERPs behind it, and the policies between them.
+
+    Each system's credentials live in one block document, which this block refers to: whoever changes a password there
+    changes it for every integration.
+
+    Example:
+        Load a saved integration and run quote-to-order with it:
+
+        ```python
+        from prefect_crm_erp.blocks import Integration
+        from prefect_crm_erp.flows import quote_to_order
+
+        report = quote_to_order(integration=Integration.load("BLOCK_NAME"))
+        print(report.written, report.queued)
+        ```
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    _block_type_name = "CRM-ERP Integration"
+    _block_type_slug = "crm-erp-integration"
+    _logo_url = LOGO_URL
+    _documentation_url = DOCUMENTATION_URL
+
+    crm: AnyCRM = Field(title="CRM", description="Connection to the CRM that deals come from.")
+    erp: AnyERP = Field(title="Main ERP", description="Connection to the ERP that orders go to.")
+    second_erp: AnyERP | None = Field(
+        default=None, title="Second ERP", description="Connection to a second ERP, for subsidiaries that have their own."
+    )
+    third_erp: AnyERP | None = Field(
+        default=None, title="Third ERP", description="Connection to a third ERP, for subsidiaries that have their own."
+    )
+    routing: SubsidiaryRouting = Field(
+        title="Subsidiary routing", description="Which subsidiary, and with it which ERP and company, an order goes to."
+    )
+    ledger: Ledger = Field(
+        default_factory=Ledger,
+        title="Ledger",
+        description="Database that remembers what was written, what waits, and how far the CRM has been read.",
+    )
+    orders: OrderPolicy = Field(
+        default_factory=OrderPolicy, title="Order policy", description="What makes a deal fit to become an order."
+    )
+    code_lists: CodeLists = Field(
+        default_factory=CodeLists, title="Code lists", description="Names that differ between the CRM and the ERP."
+    )
+    custom_fields: CustomFieldMap = Field(
+        default_factory=CustomFieldMap, title="Custom fields", description="Further fields that travel to the ERP."
+    )
+    ledger_name: str | None = Field(
+        default=None,
+        title="Name in the ledger",
+        description="Name that the ledger keeps this integration's state under; the block's own name when empty.",
+    )
+
+    @model_validator(mode="after")
+    def _slots_are_filled(self) -> Integration:
+        connections = self.erps()
+        for subsidiary in self.routing.subsidiaries:
+            if subsidiary.erp not in connections:
+                raise ValueError(
+                    f"The subsidiary {subsidiary.name!r} uses the {subsidiary.erp.value} ERP connection, which is empty."
+                )
+        return self
+
+    @property
+    def state_name(self) -> str:
+        """Name that the ledger keeps this integration's state under."""
+        return self.ledger_name or self._block_document_name or "default"
+
+    def erps(self) -> dict[ErpSlot, AnyERP]:
+        """The ERP connections that are filled, by their place."""
+        slots = {ErpSlot.MAIN: self.erp, ErpSlot.SECOND: self.second_erp, ErpSlot.THIRD: self.third_erp}
+        return {slot: erp for slot, erp in slots.items() if erp is not None}

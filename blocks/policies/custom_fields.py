@@ -1,0 +1,72 @@
+"""Further fields of a company's own, mapped without code."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from prefect.blocks.core import Block
+from pydantic import BaseModel, ConfigDict, Field
+
+from prefect_crm_erp.blocks.crm.base import CustomFields
+from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
+
+
+class MappedRecord(StrEnum):
+    """Records that further fields can be mapped for."""
+
+    ACCOUNT = "account to customer"
+    DEAL = "deal to sales order"
+    LINE = "deal line to order line"
+
+
+class MappedField(BaseModel):
+    """One field of the CRM and the ERP's field that takes its value."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    record: MappedRecord = Field(title="Record", description="Which record the field belongs to.")
+    crm_field: str = Field(
+        min_length=1, title="CRM field", description="Name as the CRM's set-up shows it, like Region__c."
+    )
+    erp_field: str = Field(min_length=1, title="ERP field", description="Name of the ERP's field, like comment.")
+
+
+class CustomFieldMap(Block):
+    """Further fields that travel from the CRM to the ERP, without code; checked before a run writes anything.
+
+    Example:
+        Load a saved map and list its fields:
+
+        ```python
+        from prefect_crm_erp.blocks import CustomFieldMap
+
+        for row in CustomFieldMap.load("BLOCK_NAME").rows:
+            print(row.crm_field, row.erp_field)
+        ```
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    _block_type_name = "Custom Field Map"
+    _block_type_slug = "custom-field-map"
+    _logo_url = LOGO_URL
+    _documentation_url = DOCUMENTATION_URL
+
+    rows: list[MappedField] = Field(
+        default_factory=list, title="Fields", description="The fields that travel besides the standard ones."
+    )
+
+    def crm_fields(self) -> CustomFields:
+        """The CRM's fields to read, by record."""
+        return CustomFields(
+            account=self._names(MappedRecord.ACCOUNT),
+            deal=self._names(MappedRecord.DEAL),
+            line=self._names(MappedRecord.LINE),
+        )
+
+    def pairs(self, record: MappedRecord) -> list[tuple[str, str]]:
+        """CRM field and ERP field of a record."""
+        return [(row.crm_field, row.erp_field) for row in self.rows if row.record is record]
+
+    def _names(self, record: MappedRecord) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(crm for crm, _ in self.pairs(record)))
