@@ -1,16 +1,18 @@
 """The one HTTP core: timeouts everywhere, retries that never double a write, throttling, redaction, call counts.
 
-A request that never reached the system is sent again. A request that may have reached it is sent again only when it
-changes nothing; a write whose answer was lost raises `UnknownOutcomeError`, and whoever wrote looks the key up first.
+A request that never reached the system is sent again. A request that may have reached it is sent again only when
+repeating it does no harm; a write whose answer was lost raises `UnknownOutcomeError`, and whoever wrote looks the key
+up first.
 """
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -27,10 +29,12 @@ from prefect_crm_erp.models.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 Classifier = Callable[[httpx.Response], ConnectorError | None]
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_REDIRECTS = (301, 302, 303, 307, 308)
+_RECORD_ID = re.compile(r"(?<=/)(?=[^/]*\d)(?:\d+|[A-Za-z0-9_-]{15,})(?=/|$)")
 _MIN_SECRET = 4
 REDACTED = "[redacted]"
 
@@ -49,7 +53,7 @@ class CallCount:
 
     Attributes:
         total: Requests that were sent, retries and logins included.
-        by_endpoint: Requests per method and first path.
+        by_endpoint: Requests per method and path; record ids in a path count as `{id}`.
         used: Calls that the system says were used in its own window (Salesforce: 24 hours); None when it does not say.
         allowed: Calls that the system allows in that window.
     """
@@ -58,11 +62,13 @@ class CallCount:
     by_endpoint: Counter[str] = field(default_factory=Counter)
     used: int | None = None
     allowed: int | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def add(self, endpoint: str) -> None:
+    def add(self, method: str, path: str) -> None:
         """Count one request."""
-        self.total += 1
-        self.by_endpoint[endpoint] += 1
+        with self._lock:
+            self.total += 1
+            self.by_endpoint[f"{method} {_RECORD_ID.sub('{id}', path)}"] += 1
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
@@ -91,8 +97,30 @@ def ssl_context(ca_file: str | Path | None) -> ssl.SSLContext | bool:
         raise ConfigurationError(f"The CA file {ca_file} cannot be used: {error}") from None
 
 
+def web_origin(address: str, *, system: str | None = None) -> str:
+    """Scheme and host of a system's address: `https://erp.example.com`.
+
+    Raises:
+        ConfigurationError: When it is no http(s) address, or carries a user name or password.
+    """
+    parts = urlsplit(address.strip())
+    if parts.username or parts.password:
+        raise ConfigurationError(
+            "The address must not hold a user name or password; they have their own fields", system=system
+        )
+    try:
+        valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError(
+            f"{address!r} is not a web address; it looks like https://erp.example.com", system=system
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 class HttpClient:
-    """A connection to one system; not shared between threads.
+    """A connection to one system; may be shared between threads.
 
     Args:
         system: The system's name, which leads every error message.
@@ -101,11 +129,14 @@ class HttpClient:
         auth: Authentication flow of the system (its token requests are counted too).
         timeout_seconds: Longest wait for a connection and between two parts of an answer.
         ca_file: CA certificate (PEM) to trust instead of the system's store.
-        secrets: Texts that must never show in an error message; also a function that gives them late.
+        secrets: Gives the texts that must never show in an error message.
         attempts: How often a request is sent at most, when sending again is safe.
-        longest_wait_seconds: Longest pause between two attempts.
+        longest_wait_seconds: Longest pause of our own between two attempts.
+        longest_delay_seconds: Longest pause that the system may ask for (`Retry-After`); when it asks for more, the
+            `RateLimitError` is raised at once, for the caller to come back later.
         calls_per_second: Throttle on our side; None for no throttle.
         headers: Sent with every request.
+        calls: Where to count; a count of its own by default.
 
     Raises:
         ConfigurationError: When the base URL is no http(s) URL or the CA file cannot be read.
@@ -123,19 +154,19 @@ class HttpClient:
         secrets: Callable[[], Iterable[str]] = tuple,
         attempts: int = 5,
         longest_wait_seconds: float = 20,
+        longest_delay_seconds: float = 120,
         calls_per_second: float | None = None,
         headers: dict[str, str] | None = None,
+        calls: CallCount | None = None,
     ) -> None:
-        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
-            raise ConfigurationError(
-                f"{base_url!r} is not a web address; it looks like https://erp.example.com", system=system
-            )
         self.system = system
-        self.calls = CallCount()
+        self.calls = calls or CallCount()
+        self.origin = web_origin(base_url, system=system)
         self._classify = classify
         self._secrets = secrets
         self._attempts = attempts
         self._longest_wait = longest_wait_seconds
+        self._longest_delay = longest_delay_seconds
         self._gap = 1 / calls_per_second if calls_per_second else 0.0
         self._next_call = 0.0
         self._lock = threading.Lock()
@@ -156,11 +187,13 @@ class HttpClient:
         Args:
             method: HTTP method.
             url: Path below the base URL, or a whole URL.
-            writes: Whether the request changes something; by default everything but GET and HEAD does.
+            writes: Whether the request changes something that a second sending would change again; by default
+                everything but GET and HEAD does. False also for a write that may be repeated without harm.
             options: As for `httpx.Client.request`.
 
         Raises:
             AuthenticationError: The credentials were refused.
+            ConfigurationError: The system's certificate is not trusted, or it has moved to another address.
             RateLimitError: Still throttled after the last attempt.
             UnknownOutcomeError: A write was sent and its answer was lost.
             TransientError: The system could not be reached, or was not available.
@@ -168,12 +201,15 @@ class HttpClient:
         """
         changes = method.upper() not in ("GET", "HEAD") if writes is None else writes
         retrying = Retrying(
-            retry=retry_if_exception_type((_NotSentError, _MayRepeatError, RateLimitError)),
+            retry=retry_if_exception(self._worth_another_try),
             stop=stop_after_attempt(self._attempts),
             wait=self._pause,
             reraise=True,
         )
-        return retrying(self._send, method, url, changes, options)
+        try:
+            return retrying(self._send, method, url, changes, options)
+        except (_NotSentError, _MayRepeatError) as error:
+            raise TransientError(error.message, system=error.system) from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -183,10 +219,10 @@ class HttpClient:
         try:
             response = self._client.request(method, url, **options)
         except _NOT_SENT as error:
-            raise _NotSentError(self._cannot_reach(error), system=self.system) from None
+            raise self._cannot_reach(error) from None
         except httpx.HTTPError as error:
             raise self._lost(error, changes) from None
-        error = self._classify(response)
+        error = self._classify(response) or _redirect_error(response)
         if error is None:
             return response
         raise self._for_caller(error, changes)
@@ -196,7 +232,7 @@ class HttpClient:
         if changes:
             message = f"The connection broke before the answer came ({cause}); the request may have been carried out"
             return UnknownOutcomeError(message, system=self.system)
-        return _MayRepeatError(f"No answer ({cause})", system=self.system)
+        return _MayRepeatError(f"No answer ({cause}); check that {self.origin} is up", system=self.system)
 
     def _for_caller(self, error: ConnectorError, changes: bool) -> ConnectorError:
         error.system = error.system or self.system
@@ -207,12 +243,16 @@ class HttpClient:
         kind = UnknownOutcomeError if changes else _MayRepeatError
         return kind(error.message, system=error.system)
 
-    def _cannot_reach(self, error: httpx.HTTPError) -> str:
-        address = urlsplit(str(self._client.base_url))
+    def _cannot_reach(self, error: httpx.HTTPError) -> ConnectorError:
         reason = redact(str(error) or type(error).__name__, self._secrets())
-        return (
-            f"Cannot be reached at {address.scheme}://{address.netloc} ({reason}); check the address and that it is up"
-        )
+        if is_tls_failure(error):
+            return ConfigurationError(untrusted(self.origin, reason), system=self.system)
+        return _NotSentError(unreachable(self.origin, reason), system=self.system)
+
+    def _worth_another_try(self, error: BaseException) -> bool:
+        if isinstance(error, RateLimitError):
+            return error.retry_after is None or error.retry_after.total_seconds() <= self._longest_delay
+        return isinstance(error, _NotSentError | _MayRepeatError)
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -222,13 +262,48 @@ class HttpClient:
         return wait
 
     def _before_send(self, request: httpx.Request) -> None:
-        self.calls.add(f"{request.method} {request.url.path}")
+        self.calls.add(request.method, request.url.path)
         if self._gap:
             with self._lock:
                 now = time.monotonic()
                 wait = max(0.0, self._next_call - now)
                 self._next_call = max(now, self._next_call) + self._gap
             time.sleep(wait)
+
+
+def unreachable(origin: str, reason: str) -> str:
+    """The sentence for a system that does not answer at its address."""
+    return f"Cannot be reached at {origin} ({reason}); check the address, the network, and that the system is up"
+
+
+def untrusted(origin: str, reason: str) -> str:
+    """The sentence for a system whose TLS certificate is refused, or that does not speak TLS."""
+    return (
+        f"No trusted TLS connection to {origin} ({reason}); check that the address begins rightly with http:// or "
+        "https://, and give the CA file (PEM) if the certificate is of the company's own authority"
+    )
+
+
+def is_tls_failure(error: BaseException) -> bool:
+    """Whether the TLS handshake is what failed, which no second attempt mends."""
+    return any(isinstance(cause, ssl.SSLError) for cause in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _redirect_error(response: httpx.Response) -> ConnectorError | None:
+    if response.status_code not in _REDIRECTS:
+        return None
+    target = response.headers.get("Location", "an unknown address")
+    return ConfigurationError(f"The system has moved to {_without_query(target)}; set the address in the connection")
+
+
+def _without_query(url: str) -> str:
+    return url.split("?")[0]
 
 
 def status_error(response: httpx.Response, words: str) -> ConnectorError | None:
