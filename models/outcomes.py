@@ -88,25 +88,6 @@ def queue_for(error: ConnectorError) -> Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Written(Generic[R]):
-    """A record as it stands in the target after the write."""
-
-    record: R
-    created: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected(Generic[R]):
-    """A record that the target did not take, and its own words."""
-
-    record: R
-    error: ConnectorError
-
-
-WriteResult = Written[R] | Rejected[R]
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """One field, before and after: for the audit trail and for a dry run."""
 
@@ -130,6 +111,32 @@ class Note:
     flag: str | None = None
     before: str | None = None
     after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Generic[R]):
+    """A record as it stands in the target after the write.
+
+    Attributes:
+        record: As the target has it now.
+        created: Whether this write made it; False when it was there, or was only changed.
+        notes: What the target could not take as it was given, and what was done instead.
+    """
+
+    record: R
+    created: bool = True
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected(Generic[R]):
+    """A record that the target did not take, and its own words."""
+
+    record: R
+    error: ConnectorError
+
+
+WriteResult = Written[R] | Rejected[R]
 
 
 @dataclass(frozen=True, slots=True)
