@@ -1,0 +1,57 @@
+"""Serves one Tryton database: ``python -m prefect_crm_erp.sandbox.tryton.server``.
+
+It does what ``trytond -d erp`` does, and two things more: it binds any free port and tells which one, as a line of JSON
+on its standard output, and it ends when its standard input closes, so that it never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import threading
+from pathlib import Path
+
+from prefect_crm_erp.sandbox.tryton.settings import DATABASE, HOST
+from trytond import config
+from trytond.pool import Pool
+from werkzeug.serving import BaseWSGIServer, make_server
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    arguments = _parse()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.captureWarnings(True)
+    config.update_etc(str(arguments.configuration))
+    server = _listen(arguments.port)
+    threading.Thread(target=_shut_down_with_parent, args=(server,), daemon=True).start()
+    print(json.dumps({"port": server.port}), flush=True)  # noqa: T201 - the protocol of this program
+    server.serve_forever(poll_interval=0.1)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Serve a Tryton database.")
+    parser.add_argument("--configuration", type=Path, required=True, help="Tryton's configuration file")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
+    return parser.parse_args()
+
+
+def _listen(port: int) -> BaseWSGIServer:
+    """Load the models before the port opens: the first request is answered as fast as the others."""
+    # Importing the application reads the configuration.
+    from trytond.wsgi import app
+
+    Pool.start()
+    Pool(DATABASE).init()
+    return make_server(HOST, port, app, threaded=True)
+
+
+def _shut_down_with_parent(server: BaseWSGIServer) -> None:
+    sys.stdin.buffer.read()
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
