@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from prefect.blocks.core import Block
-from pydantic import ConfigDict, Field, model_validator
-
 from prefect_crm_erp.blocks.crm import AnyCRM
 from prefect_crm_erp.blocks.erp import AnyERP
 from prefect_crm_erp.blocks.ledger import Ledger
 from prefect_crm_erp.blocks.policies import CodeLists, CustomFieldMap, ErpSlot, OrderPolicy, SubsidiaryRouting
 from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
+from pydantic import ConfigDict, Field, model_validator
 
 
 class Integration(Block):
@@ -40,7 +39,9 @@ class Integration(Block):
     crm: AnyCRM = Field(title="CRM", description="Connection to the CRM that deals come from.")
     erp: AnyERP = Field(title="Main ERP", description="Connection to the ERP that orders go to.")
     second_erp: AnyERP | None = Field(
-        default=None, title="Second ERP", description="Connection to a second ERP, for subsidiaries that have their own."
+        default=None,
+        title="Second ERP",
+        description="Connection to a second ERP, for subsidiaries that have their own.",
     )
     third_erp: AnyERP | None = Field(
         default=None, title="Third ERP", description="Connection to a third ERP, for subsidiaries that have their own."
@@ -74,7 +75,7 @@ class Integration(Block):
         for subsidiary in self.routing.subsidiaries:
             if subsidiary.erp not in connections:
                 raise ValueError(
-                    f"The subsidiary {subsidiary.name!r} uses the {subsidiary.erp.value} ERP connection, which is empty."
+                    f"The subsidiary {subsidiary.name!r} uses the {subsidiary.erp.value} ERP, which is not connected."
                 )
         return self
 

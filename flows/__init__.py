@@ -1,0 +1,5 @@
+"""Flows: business processes that an operator runs."""
+
+from prefect_crm_erp.flows.quote_to_order import quote_to_order
+
+__all__ = ["quote_to_order"]

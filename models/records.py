@@ -147,6 +147,9 @@ class Customer(Record):
     other_keys: tuple[str, ...] = Field(
         default=(), description="Further CRM accounts that the ERP's customer is linked to."
     )
+    companies: tuple[str, ...] = Field(
+        default=(), description="ERP ids of the companies that sell to the customer; empty when all do."
+    )
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(
         default_factory=dict, description="Values of the ERP fields that the field map adds."

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from prefect.blocks.core import Block
-from pydantic import ConfigDict, Field
-
 from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
 from prefect_crm_erp.models.keys import fold
+from pydantic import ConfigDict, Field
 
 # Units that are the same thing under two names, in both directions.
-_SAME_UNITS = ({"", "ea", "each", "u", "unit", "units", "pc", "pcs", "piece", "pieces", "stk"}, {"h", "hour", "hours", "hr"}, {"d", "day", "days"})
+_SAME_UNITS = (
+    {"", "ea", "each", "u", "unit", "units", "pc", "pcs", "piece", "pieces", "stk"},
+    {"h", "hour", "hours", "hr"},
+    {"d", "day", "days"},
+)
 
 
 class CodeLists(Block):

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from prefect.blocks.core import Block
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
 from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
 from prefect_crm_erp.models.geography import country_code, country_name
 from prefect_crm_erp.models.keys import fold
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.records import Account
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ErpSlot(StrEnum):
@@ -138,15 +137,17 @@ class RoutingTable:
                 raise ValueError(f"{subsidiary.name}: {text!r} is no country; write its name or its ISO code, like DE.")
             other = self.by_country.setdefault(code, subsidiary)
             if other is not subsidiary:
-                raise ValueError(f"{country_name(code)} belongs to {other.name} and to {subsidiary.name}; it can have one.")
+                raise ValueError(
+                    f"{country_name(code)} belongs to {other.name} and to {subsidiary.name}; it can have one."
+                )
 
     def _by_field(self, account: Account) -> Route | Verdict:
         subsidiary = self.by_name.get(fold(account.subsidiary))
         if subsidiary:
             return Route(subsidiary, f"account field says {subsidiary.name}")
         reason = (
-            f"The account {account.name!r} names the subsidiary {account.subsidiary!r}, which the routing does not know; "
-            "correct the account, or add the subsidiary to the routing"
+            f"The account {account.name!r} names the subsidiary {account.subsidiary!r}, which the routing does not "
+            "know; correct the account, or add the subsidiary to the routing"
         )
         return Verdict.queued(Queue.PENDING_REVIEW, reason, error="UnknownSubsidiary", fields=("subsidiary",))
 

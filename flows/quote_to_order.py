@@ -1,0 +1,123 @@
+"""Quote to order: every closed deal of the CRM becomes one order in the ERP, exact to the cent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import uuid4
+
+from prefect import flow
+from prefect.context import FlowRunContext
+from prefect_crm_erp.blocks import Integration
+from prefect_crm_erp.flows.outcome import failed
+from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError
+from prefect_crm_erp.models.keys import salesforce_id
+from prefect_crm_erp.models.records import DealSource
+from prefect_crm_erp.tasks.check import check_records
+from prefect_crm_erp.tasks.convert import convert_records
+from prefect_crm_erp.tasks.extract import deal_pages, extract_page, report_absent, waiting_keys
+from prefect_crm_erp.tasks.match import match_customers
+from prefect_crm_erp.tasks.queues import park_records
+from prefect_crm_erp.tasks.report import RunReport, record_outcomes, report_run, show_progress, start_progress
+from prefect_crm_erp.tasks.route import route_records
+from prefect_crm_erp.tasks.run import Run
+from prefect_crm_erp.tasks.write import write_orders
+from prefect_crm_erp.tasks.write_back import write_back
+
+Source = Literal["closed-won opportunities", "accepted quotes", "activated orders"]
+
+
+@flow(name="quote-to-order", validate_parameters=True, persist_result=False, retries=0)
+def quote_to_order(
+    integration: Integration,
+    source: Source = "closed-won opportunities",
+    records: list[str] | None = None,
+    since: datetime | None = None,
+    dry_run: bool = False,
+) -> RunReport:
+    """Turn closed deals into orders of the ERP, each exactly once, and write the result back to the CRM.
+
+    Args:
+        integration: The saved integration to run.
+        source: Which CRM records become orders.
+        records: Only these CRM records (ids of 15 or 18 characters), whatever was read before.
+        since: Read deals changed since this time (UTC when it names no zone) instead of since the last run.
+        dry_run: Show field by field what would be written, and write nothing.
+
+    Returns:
+        The report: counts and one row for each deal, amounts in the deal's own currency.
+
+    Raises:
+        ConfigurationError: Something must be changed first; the message says what.
+        TransientError: The CRM is not available.
+        CoverageError: A record could not be accounted for.
+
+    Example:
+        ```python
+        from prefect_crm_erp.blocks import Integration
+        from prefect_crm_erp.flows import quote_to_order
+
+        report = quote_to_order(integration=Integration.load("sandbox"), dry_run=True)
+        ```
+    """
+    try:
+        run = open_run(integration, source, records, dry_run)
+        return _road(run, _ids(records), _aware(since))
+    except ConnectorError as error:
+        return failed(error, source.replace(" ", "-"))  # type: ignore[return-value]  # a state ends the run
+
+
+def open_run(integration: Integration, source: str, records: Sequence[str] | None, dry_run: bool) -> Run:
+    """Open the ledger and start a run in it."""
+    context = FlowRunContext.get()
+    run_id = str(context.flow_run.id) if context and context.flow_run else str(uuid4())
+    store = integration.ledger.open().for_integration(integration.state_name)
+    run = Run(integration, DealSource(source), run_id=run_id, store=store, dry_run=dry_run, forced=records is not None)
+    store.start_run(run_id, flow="quote-to-order", source=source, dry_run=dry_run)
+    return run
+
+
+def _road(run: Run, records: list[str] | None, since: datetime | None) -> RunReport:
+    """extract → check → route → match → convert → write → park → write back → record, page by page."""
+    status, report = "failed", None
+    try:
+        run.preflight()
+        waiting = records if records is not None else waiting_keys(run)
+        progress, done, expected = start_progress(run), 0, None
+        pages = deal_pages(run, records=records, since=since)
+        while (page := extract_page(run, pages)) is not None:
+            expected = page.expected or expected
+            page = check_records(run, page)
+            page = route_records(run, page)
+            page = match_customers(run, page)
+            page = convert_records(run, page)
+            page = write_orders(run, page)
+            page = park_records(run, page)
+            page = write_back(run, page)
+            record_outcomes(run, page)
+            done += len(page)
+            show_progress(progress, done, expected)
+        done += report_absent(run, waiting)
+        show_progress(progress, done, done or 1)
+        report = report_run(run, expected)
+        status = "completed"
+        return report
+    finally:
+        summary: dict[str, Any] = {"report": repr(report)} if report else {}
+        run.store.finish_run(run.run_id, status=status, source_count=report.source if report else 0, summary=summary)
+        run.close()
+
+
+def _ids(records: Sequence[str] | None) -> list[str] | None:
+    """Ids in their 18-character form, each once."""
+    if records is None:
+        return None
+    try:
+        return list(dict.fromkeys(salesforce_id(each) for each in records))
+    except ValueError as error:
+        raise ConfigurationError(f"{error}; copy the id from the record's address in the CRM") from None
+
+
+def _aware(since: datetime | None) -> datetime | None:
+    return since.replace(tzinfo=UTC) if since and since.tzinfo is None else since

@@ -1,0 +1,85 @@
+"""Matching: is one of these existing customers the one that we mean? By VAT number, then name and postal code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prefect_crm_erp.models.keys import company_key, postcode_key
+from prefect_crm_erp.models.records import Customer
+from rapidfuzz import fuzz
+
+SIMILAR = 90
+"""Similarity of two names (0–100, rapidfuzz token_sort_ratio) from which a person is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What the search came to.
+
+    Attributes:
+        customer: The one that it is; None when there is none, or when a person must decide.
+        rule: Which rule matched: `VAT number` or `name and postal code`.
+        doubtful: Candidates that a person must decide about; empty when the case is clear.
+    """
+
+    customer: Customer | None = None
+    rule: str = ""
+    doubtful: tuple[Customer, ...] = ()
+
+
+def match_customer(wanted: Customer, candidates: Sequence[Customer]) -> Match:
+    """Choose among candidates: certain, none, or doubtful; never a guess.
+
+    Args:
+        wanted: The customer that an account describes, cleaned.
+        candidates: Existing customers of the ERP.
+
+    Returns:
+        A certain match by VAT number, or by name and postal code; candidates in doubt when several match, when names
+        are only similar, when postal codes are missing, or when the match belongs to another CRM account already.
+    """
+    by_vat = [each for each in candidates if _same_vat(wanted, each)]
+    if by_vat:
+        return Match(by_vat[0], "VAT number") if len(by_vat) == 1 else Match(doubtful=tuple(by_vat))
+    possible = [each for each in candidates if not _other_vat(wanted, each) and not _other_country(wanted, each)]
+    certain = [each for each in possible if _same_place(wanted, each) and _same_name(wanted, each)]
+    if len(certain) == 1 and _is_free(wanted, certain[0]):
+        return Match(certain[0], "name and postal code")
+    doubtful = certain or [each for each in possible if _is_similar(wanted, each)]
+    return Match(doubtful=tuple(doubtful))
+
+
+def _same_vat(wanted: Customer, other: Customer) -> bool:
+    return bool(wanted.vat_number) and wanted.vat_number == other.vat_number
+
+
+def _other_vat(wanted: Customer, other: Customer) -> bool:
+    return bool(wanted.vat_number and other.vat_number) and wanted.vat_number != other.vat_number
+
+
+def _other_country(wanted: Customer, other: Customer) -> bool:
+    ours, theirs = wanted.billing.country, other.billing.country
+    return bool(ours and theirs) and ours != theirs
+
+
+def _same_name(wanted: Customer, other: Customer) -> bool:
+    return company_key(wanted.name) == company_key(other.name)
+
+
+def _same_place(wanted: Customer, other: Customer) -> bool:
+    ours, theirs = postcode_key(wanted.billing.postal_code), postcode_key(other.billing.postal_code)
+    return bool(ours) and ours == theirs
+
+
+def _is_free(wanted: Customer, other: Customer) -> bool:
+    keys = {other.key, *other.other_keys} - {None}
+    return not keys or wanted.key in keys
+
+
+def _is_similar(wanted: Customer, other: Customer) -> bool:
+    """Same name where a postal code is missing, or a like name at the same postal code."""
+    if _same_place(wanted, other):
+        return fuzz.token_sort_ratio(company_key(wanted.name), company_key(other.name)) >= SIMILAR
+    one_is_missing = not (postcode_key(wanted.billing.postal_code) and postcode_key(other.billing.postal_code))
+    return one_is_missing and _same_name(wanted, other)

@@ -1,0 +1,167 @@
+"""Check: leave out what does not belong, recognise what is done, and find what is missing before any ERP is asked."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from babel.numbers import get_territory_currencies
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect_crm_erp.blocks.ledger import CrossReference
+from prefect_crm_erp.blocks.policies.orders import DealsWithoutLines, OrderPolicy
+from prefect_crm_erp.models.geography import country_code
+from prefect_crm_erp.models.money import ZERO
+from prefect_crm_erp.models.outcomes import Note, Outcome, Queue, Verdict
+from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.models.records import Deal, DealLine
+from prefect_crm_erp.tasks.clean import Defect, clean_account
+from prefect_crm_erp.tasks.extract import still_waiting
+from prefect_crm_erp.tasks.item import Item, open_items
+from prefect_crm_erp.tasks.run import Run
+
+VIA = "via "
+"""Starts the fingerprint of an opportunity that was ordered through one of its quotes or orders."""
+
+
+@task(name="Check", cache_policy=NO_CACHE, persist_result=False)
+def check_records(run: Run, page: Page[Item]) -> Page[Item]:
+    """Decide which deals go on: not excluded, not written already, and complete enough for an ERP to accept.
+
+    Deals with defects get their verdict (Data Quality Exception) with every defect named at once.
+    """
+    _bind_known(run, page)
+    for item in open_items(page):
+        item.verdict = _exclusion(run, item) or _already_done(item)
+    still_waiting(run, list(open_items(page)))
+    for item in open_items(page):
+        _check(run, item)
+    return page
+
+
+def _bind_known(run: Run, page: Page[Item]) -> None:
+    bound = run.store.bound(run.kind, [item.key for item in page])
+    opportunities = [item.deal.opportunity_id for item in page if item.deal.opportunity_id]
+    aliases = run.store.bound("opportunity", opportunities) if run.kind != "opportunity" and opportunities else {}
+    for item in page:
+        known: list[CrossReference] = bound.get(item.key, [])
+        item.binding = known[0] if known else None
+        for alias in aliases.get(item.deal.opportunity_id or "", []):
+            if item.binding is None and not alias.fingerprint.startswith(f"{VIA}{run.kind} "):
+                item.verdict = Verdict.excluded(f"Its opportunity is in the ERP already, as order {alias.erp_number}")
+
+
+def _exclusion(run: Run, item: Item) -> Verdict | None:
+    deal, start = item.deal, run.integration.orders.start_date
+    if not run.crm.is_deal(deal):
+        return Verdict.excluded(f"It is none of the {run.source.value} (any more)")
+    if not deal.push_to_erp:
+        return Verdict.excluded("“Push to ERP” is switched off for it")
+    if deal.account and not deal.account.push_to_erp:
+        return Verdict.excluded("“Push to ERP” is switched off for its account")
+    if start and deal.closed_on and deal.closed_on < start:
+        return Verdict.excluded(f"It closed on {deal.closed_on}, before the integration's start on {start}")
+    return None
+
+
+def _already_done(item: Item) -> Verdict | None:
+    binding = item.binding
+    if binding is None:
+        return None
+    if binding.fingerprint.startswith(VIA):
+        through = binding.fingerprint.removeprefix(VIA)
+        return Verdict.excluded(f"It was ordered through its {through}, as order {binding.erp_number}")
+    if binding.fingerprint == item.content_digest():
+        return Verdict(Outcome.UNCHANGED)
+    reason = (
+        f"The deal changed after order {binding.erp_number} was placed "
+        f"({binding.crm_total} {binding.currency} then, {item.deal.total} {item.currency} now); "
+        "amend the order in the ERP, or undo the change in the CRM"
+    )
+    return Verdict.queued(Queue.MANUAL_REVIEW, reason, error="ChangedAfterOrder", fields=("lines",))
+
+
+def _check(run: Run, item: Item) -> None:
+    _fill_currency(run, item)
+    _fill_lines(run, item)
+    defects = list(_deal_defects(item.deal))
+    if item.deal.account:
+        customer, notes, found = clean_account(item.deal.account, run.integration, run.erp_needs_state())
+        item.customer = customer
+        item.notes += notes
+        defects += found
+    if defects:
+        text = "; ".join(defect.text for defect in defects)
+        fields = tuple(dict.fromkeys(defect.field for defect in defects))
+        item.verdict = Verdict.queued(Queue.DATA_QUALITY, text, error="DataQuality", fields=fields)
+
+
+def _fill_currency(run: Run, item: Item) -> None:
+    """A deal without currency takes the one of its account's billing country, for Finance to see."""
+    deal = item.deal
+    if deal.currency or not deal.account:
+        return
+    code = country_code(deal.account.billing.country, run.integration.code_lists.countries)
+    currencies = get_territory_currencies(code, tender=True) if code else []
+    if currencies:
+        text = f"The deal has no currency; {currencies[0]} is taken from the billing country {code}"
+        item.notes.append(Note("currency", text, "Finance", None, currencies[0]))
+        item.deal = deal.model_copy(update={"currency": currencies[0]})
+
+
+def _fill_lines(run: Run, item: Item) -> None:
+    """Where the policy says so, a deal without lines becomes one line with its total."""
+    policy: OrderPolicy = run.integration.orders
+    deal = item.deal
+    if deal.lines or not deal.total or policy.deals_without_lines is not DealsWithoutLines.TOTAL_LINE:
+        return
+    amount = deal.total - deal.shipping - (deal.tax or ZERO)
+    line = DealLine(
+        crm_id=deal.crm_id,
+        sku=policy.total_line_sku,
+        description=deal.name,
+        quantity=Decimal(1),
+        unit_price=amount,
+        amount=amount,
+    )
+    item.deal = deal.model_copy(update={"lines": (line,)})
+    item.notes.append(Note("lines", "The deal has no lines; its total is ordered as one line"))
+
+
+def _deal_defects(deal: Deal) -> list[Defect]:
+    defects = []
+    if deal.account is None:
+        defects.append(Defect("account", "The deal has no account"))
+    if not deal.currency:
+        defects.append(Defect("currency", "The deal has no currency, and none can be told from its billing country"))
+    if not deal.lines:
+        defects.append(Defect("lines", "The deal has no product lines; add the products that were sold"))
+    for position, line in enumerate(deal.lines, start=1):
+        defects += _line_defects(position, line)
+    return defects or _total_defects(deal)
+
+
+def _line_defects(position: int, line: DealLine) -> list[Defect]:
+    name = f"Line {position} ({line.product_name or line.description or 'without a product'})"
+    defects = []
+    if not (line.sku or "").strip():
+        defects.append(Defect("lines.sku", f"{name} has no SKU; fill in the product's code"))
+    if line.quantity <= 0:
+        text = f"{name} has the quantity {line.quantity:f}; an order needs more than zero, returns are credit memos"
+        defects.append(Defect("lines.quantity", text))
+    if line.amount < 0:
+        text = f"{name} has the negative amount {line.amount:f}; give the discount as a discount"
+        defects.append(Defect("lines.amount", text))
+    return defects
+
+
+def _total_defects(deal: Deal) -> list[Defect]:
+    if deal.total is None:
+        return []
+    lines = sum((line.amount for line in deal.lines), ZERO) + deal.shipping + (deal.tax or ZERO)
+    if lines == deal.total:
+        return []
+    text = (
+        f"The lines, shipping and tax add up to {lines:,} {deal.currency}, but the deal says "
+        f"{deal.total:,} {deal.currency}; correct the deal"
+    )
+    return [Defect("total", text)]

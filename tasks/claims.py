@@ -1,0 +1,41 @@
+"""Claims that live as long as their run: renewed while it works, free a minute after it died."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+from prefect.logging import get_logger
+from prefect_crm_erp.tasks.run import Run
+
+LEASE = timedelta(seconds=60)
+"""How long a claim outlives its run. While the run lives, a heartbeat renews it, through the longest request."""
+HEARTBEAT_SECONDS = 15
+WAIT_SECONDS = 180
+"""How long a run waits for another one that is writing the same records."""
+
+
+@contextmanager
+def held(run: Run, kind: str, keys: Sequence[str]) -> Iterator[None]:
+    """Renew the claims on these keys, in a thread of its own, until the body ends."""
+    if not keys:
+        yield
+        return
+    done = threading.Event()
+    beat = threading.Thread(target=_beat, args=(run, kind, list(keys), done), name=f"claims on {kind}", daemon=True)
+    beat.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beat.join()
+
+
+def _beat(run: Run, kind: str, keys: Sequence[str], done: threading.Event) -> None:
+    while not done.wait(HEARTBEAT_SECONDS):
+        try:
+            run.store.renew(kind, keys, run.run_id, LEASE)
+        except Exception as error:  # noqa: BLE001  # a missed beat is made up for by the next; writes check their claim
+            get_logger(__name__).warning("Claims could not be renewed: %s", type(error).__name__)

@@ -1,0 +1,269 @@
+"""Match: find each buyer among the ERP's customers, or create it there; never a second copy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from prefect_crm_erp.blocks.ledger import AuditEntry, Binding
+from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.keys import fingerprint
+from prefect_crm_erp.models.matching import Match, match_customer
+from prefect_crm_erp.models.outcomes import Change, Note, Queue, Rejected, Verdict
+from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.models.records import Company, Customer
+from prefect_crm_erp.tasks.claims import LEASE, WAIT_SECONDS, held
+from prefect_crm_erp.tasks.item import Item, open_items
+from prefect_crm_erp.tasks.run import Run, by_slot
+
+CUSTOMER = "customer"
+"""The ledger's kind of customers."""
+
+
+@task(name="Match customers", cache_policy=NO_CACHE, persist_result=False)
+def match_customers(run: Run, page: Page[Item]) -> Page[Item]:
+    """Give each deal its customer in the ERP: known by key, matched, or created.
+
+    Accounts that might be an existing customer, and are not certain to be, send their deals to Pending Review with the
+    candidates named. A customer that the ERP's master keeps for other companies does too.
+    """
+    for slot, items in by_slot(open_items(page)).items():
+        if run.is_up(slot, items):
+            with run.guard(slot, items):
+                _Matching(run, slot, items).run_all()
+    return page
+
+
+class _Matching:
+    """Matching of one page's buyers in one ERP."""
+
+    def __init__(self, run: Run, slot: ErpSlot, items: Sequence[Item]) -> None:
+        self.run = run
+        self.slot = slot
+        self.erp = run.erps[slot]
+        self.items: dict[str, list[Item]] = {}
+        for item in items:
+            self.items.setdefault(item.account_key, []).append(item)
+
+    def run_all(self) -> None:
+        """Known ones first; the rest in rounds, so that an account finds the customer that its twin just became."""
+        self._use_known(list(self.items))
+        waiting = self._undecided()
+        while waiting:
+            waiting = self._round(waiting)
+        self._check_companies()
+
+    # ---------------------------------------------------------------- by key
+
+    def _use_known(self, keys: Sequence[str]) -> None:
+        """Customers that the ledger or the ERP itself knows by the account's id."""
+        references = self.run.store.bound(CUSTOMER, keys, self.slot.value)
+        ids = {key: found[0].erp_id for key, found in references.items() if found}
+        standing = {each.erp_id: each for each in self.erp.read(Customer, list(ids.values()))} if ids else {}
+        for key, erp_id in ids.items():
+            if erp_id in standing:
+                self._settle(key, standing[erp_id])
+        unknown = [key for key in keys if key in self._undecided()]
+        for key, found in (self.erp.find(Customer, unknown) if unknown else {}).items():
+            if len(found) > 1:
+                self._doubt(key, found, "has several customers with this account's id")
+                continue
+            self._bind(key, found[0], "linked", [])
+            self._settle(key, found[0])
+
+    def _undecided(self) -> list[str]:
+        return [key for key, items in self.items.items() if items[0].verdict is None and not self._has_customer(key)]
+
+    def _has_customer(self, key: str) -> bool:
+        customer = self.items[key][0].customer
+        return customer is not None and customer.erp_id is not None
+
+    def _wanted(self, key: str) -> Customer:
+        customer = self.items[key][0].customer
+        if customer is None:
+            raise LookupError(f"the account {key} was not cleaned before matching")
+        return customer
+
+    # ---------------------------------------------------------------- by content
+
+    def _round(self, keys: Sequence[str]) -> list[str]:
+        """Match against the ERP; create what is clearly new; give back the accounts that must look again."""
+        candidates = self.erp.candidates([self._wanted(key) for key in keys])
+        candidates += self.run.new_customers[self.slot]
+        new: list[Customer] = []
+        again: list[str] = []
+        for key in keys:
+            wanted = self._wanted(key)
+            if self._decide(key, match_customer(wanted, candidates)):
+                continue
+            twins = match_customer(wanted, new)
+            if twins.customer or twins.doubtful:
+                again.append(key)
+            else:
+                new.append(wanted)
+        return again + self._create(new)
+
+    def _decide(self, key: str, match: Match) -> bool:
+        if match.doubtful:
+            self._doubt(key, match.doubtful, "might be an existing customer of")
+        elif match.customer:
+            self._link(key, match.customer, match.rule)
+        return bool(match.doubtful or match.customer)
+
+    def _link(self, key: str, customer: Customer, rule: str) -> None:
+        """Tie an existing customer to the account: its key is added, nothing else is touched."""
+        text = f"Found in {self.erp.system} as {customer.number or customer.name} by {rule}"
+        for item in self.items[key]:
+            item.notes.append(Note("account", text))
+        if not self.run.dry_run and key not in {customer.key, *customer.other_keys}:
+            linked = customer.model_copy(update={"key": key})
+            (result,) = self.erp.write([linked], self._company(key))
+            if isinstance(result, Rejected):
+                self._refuse(key, result)
+                return
+            changes = [Change("crm_id", customer.key, key)]
+            self._bind(key, customer, f"linked by {rule}", changes)
+        self._settle(key, customer)
+
+    def _create(self, customers: Sequence[Customer]) -> list[str]:
+        """Create customers under claim; give back those that another run is creating, to look again later."""
+        if self.run.dry_run:
+            for customer in customers:
+                self._pretend(customer)
+            return []
+        keys = [str(customer.key) for customer in customers]
+        claimed = self.run.store.claim(CUSTOMER, keys, self.run.run_id, LEASE)
+        mine = [customer for customer in customers if customer.key in claimed.mine]
+        by_company: dict[str, list[Customer]] = {}
+        for customer in mine:
+            by_company.setdefault(self._company(str(customer.key)).id, []).append(customer)
+        own = [str(customer.key) for customer in mine]
+        with held(self.run, CUSTOMER, own):
+            try:
+                for group in by_company.values():
+                    self._create_in_company(group)
+            finally:
+                self.run.store.release(CUSTOMER, own, self.run.run_id)
+        return self._wait_for_others(list(claimed.busy))
+
+    def _create_in_company(self, customers: Sequence[Customer]) -> None:
+        company = self._company(str(customers[0].key))
+        intents = {str(customer.key): fingerprint(customer) for customer in customers}
+        self.run.store.intend(CUSTOMER, intents, self.run.run_id)
+        for result in self.erp.write(customers, company):
+            key = str(result.record.key)
+            if isinstance(result, Rejected):
+                self._refuse(key, result)
+                continue
+            self._bind(key, result.record, "created", creation_changes(result.record))
+            self._settle(key, result.record)
+
+    def _wait_for_others(self, keys: list[str]) -> list[str]:
+        """Wait until other runs are done with these accounts; then they are found by key."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        if keys:
+            get_run_logger().info("Waiting for another run that creates %d of these customers", len(keys))
+        while keys and time.monotonic() < deadline:
+            time.sleep(1)
+            self._use_known(keys)
+            keys = [key for key in keys if key in self._undecided()]
+            claimed = self.run.store.claim(CUSTOMER, keys, self.run.run_id, LEASE)
+            self.run.store.release(CUSTOMER, list(claimed.mine), self.run.run_id)
+            if claimed.mine:
+                return keys
+        for key in keys:
+            self.run.wait(self.items[key], "Another run is creating its customer", "Busy")
+        return []
+
+    # ---------------------------------------------------------------- outcomes
+
+    def _pretend(self, customer: Customer) -> None:
+        key = str(customer.key)
+        planned = customer.model_copy(update={"erp_id": "(new)", "number": "(new)"})
+        self.run.new_customers[self.slot].append(planned)
+        self.items[key][0].changes += creation_changes(customer)
+        self._settle(key, planned)
+
+    def _settle(self, key: str, customer: Customer) -> None:
+        for item in self.items[key]:
+            terms = item.customer.payment_terms if item.customer else None
+            item.customer = customer.model_copy(update={"payment_terms": terms or customer.payment_terms})
+
+    def _bind(self, key: str, customer: Customer, action: str, changes: Sequence[Change]) -> None:
+        if self.run.dry_run:
+            return
+        binding = Binding(
+            kind=CUSTOMER,
+            key=key,
+            erp=self.slot.value,
+            company="",
+            erp_id=str(customer.erp_id),
+            erp_number=customer.number,
+            fingerprint=fingerprint(self._wanted(key).model_dump(exclude={"erp_id", "number", "modified_at"})),
+        )
+        entry = AuditEntry(
+            kind=CUSTOMER,
+            key=key,
+            system=self.erp.system,
+            action=action,
+            target_id=str(customer.erp_id),
+            changes=tuple(changes),
+        )
+        self.run.store.bind(self.run.run_id, [binding], [entry])
+
+    def _doubt(self, key: str, candidates: Sequence[Customer], what: str) -> None:
+        wanted = self.items[key][0].customer
+        listed = "; ".join(describe(customer) for customer in candidates[:5])
+        reason = (
+            f"The account {wanted.name if wanted else key!r} {what} {self.erp.system}: {listed}. "
+            "Merge the duplicates, or fill in the VAT number that tells them apart"
+        )
+        for item in self.items[key]:
+            item.verdict = Verdict.queued(Queue.PENDING_REVIEW, reason, error="AmbiguousCustomer", fields=("account",))
+
+    def _refuse(self, key: str, result: Rejected[Customer]) -> None:
+        for item in self.items[key]:
+            item.verdict = Verdict.from_error(result.error)
+
+    def _company(self, key: str) -> Company:
+        company = self.items[key][0].company
+        if company is None:
+            raise LookupError(f"the deals of {key} have no company yet")
+        return company
+
+    def _check_companies(self) -> None:
+        """The ERP's customer master has the last word on which companies sell to a customer."""
+        for items in self.items.values():
+            for item in items:
+                allowed = item.customer.companies if item.customer else ()
+                if item.verdict or not allowed or not item.company or item.company.id in allowed:
+                    continue
+                reason = (
+                    f"{self.erp.system} does not keep the customer {item.customer and item.customer.name!r} for "
+                    f"{item.company.name}; correct the account's subsidiary, or open the customer there"
+                )
+                item.verdict = Verdict.queued(
+                    Queue.PENDING_REVIEW, reason, error="WrongSubsidiary", fields=("subsidiary",)
+                )
+
+
+def describe(customer: Customer) -> str:
+    """A customer in one line, for a person to recognise it."""
+    place = " ".join(filter(None, (customer.billing.postal_code, customer.billing.city)))
+    linked = f"belongs to account {customer.key}" if customer.key else ""
+    return ", ".join(filter(None, (customer.number, customer.name, place, customer.vat_number, linked)))
+
+
+def creation_changes(customer: Customer) -> list[Change]:
+    """A new customer, field by field, for the audit trail and a dry run."""
+    values = customer.model_dump(
+        mode="json", exclude={"erp_id", "number", "key", "other_keys", "modified_at", "companies"}
+    )
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        nested = {f"{name}.{part}": each for part, each in value.items()} if isinstance(value, dict) else {name: value}
+        flat |= nested
+    return [Change(f"customer.{name}", None, str(value)) for name, value in flat.items() if value not in (None, "")]

@@ -1,0 +1,211 @@
+"""Placing one batch of orders in one company: find, create, prove, confirm, bind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from prefect_crm_erp.blocks.ledger import AuditEntry, Binding
+from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Rejected, Verdict, WriteResult
+from prefect_crm_erp.models.records import Company, OrderStatus, SalesOrder
+from prefect_crm_erp.tasks.check import VIA
+from prefect_crm_erp.tasks.claims import LEASE
+from prefect_crm_erp.tasks.convert import crm_total
+from prefect_crm_erp.tasks.item import Item
+from prefect_crm_erp.tasks.run import Run
+
+
+class Placing:
+    """One batch of orders on its way into one company of one ERP.
+
+    Args:
+        run: The run, which holds the claims on these orders.
+        slot: The ERP connection.
+        items: Converted deals of one company.
+        unknown: Keys whose outcome is unknown from an earlier run.
+    """
+
+    def __init__(self, run: Run, slot: ErpSlot, items: Sequence[Item], unknown: set[str]) -> None:
+        self.run = run
+        self.slot = slot
+        self.erp = run.erps[slot]
+        self.items = {item.key: item for item in items}
+        self.unknown = unknown
+        self.company: Company = next(item.company for item in items if item.company)
+        self.standing: set[str] = set()
+
+    def run_all(self) -> None:
+        """Find what is there, create what is not, prove the totals, confirm and bind.
+
+        Raises:
+            TransientError: The ERP does not answer; what was sent is found by key in the next run.
+        """
+        self._drop_lost_claims()
+        found = self.erp.find(SalesOrder, list(self.items))
+        for key, orders in found.items():
+            self._judge_found(self.items[key], orders)
+        self._update_drafts([self.items[key] for key in found])
+        self._create([item for key, item in self.items.items() if key not in found])
+        self._prove()
+        self._confirm()
+        self._bind()
+
+    def _open(self) -> list[Item]:
+        return [item for item in self.items.values() if item.verdict is None]
+
+    def _drop_lost_claims(self) -> None:
+        """A run that slept through its lease must not write what another one has taken over."""
+        mine = self.run.store.renew(self.run.kind, list(self.items), self.run.run_id, LEASE)
+        lost = [item for key, item in self.items.items() if key not in mine]
+        self.run.wait(lost, "Another run has taken this deal over", "Busy")
+        self.items = {key: item for key, item in self.items.items() if key in mine}
+
+    # ---------------------------------------------------------------- what is there already
+
+    def _judge_found(self, item: Item, orders: Sequence[SalesOrder]) -> None:
+        """An order with this key exists: several, in another company, a draft to finish, or simply there."""
+        order = orders[0]
+        if len(orders) > 1:
+            numbers = ", ".join(each.number or str(each.erp_id) for each in orders)
+            _review(item, f"{self.erp.system} has several orders for this deal ({numbers}); cancel all but one there")
+        elif order.company_id != self.company.id:
+            reason = (
+                f"{self.erp.system} has order {order.number or order.erp_id} for this deal in another company; "
+                "cancel it there, or set the account's subsidiary to that company's"
+            )
+            _review(item, reason)
+        elif order.status is OrderStatus.DRAFT and item.order is not None:
+            item.order = item.order.model_copy(update={"erp_id": order.erp_id, "status": order.status})
+        else:
+            item.order = order
+            if _is_binding(order):
+                self.standing.add(item.key)
+                item.notes.append(Note("order", f"Found in {self.erp.system} by its key; nothing was sent again"))
+
+    def _update_drafts(self, found: Sequence[Item]) -> None:
+        """Bring drafts that an earlier run left behind to what the deal says now."""
+        drafts = [
+            item for item in found if item.verdict is None and item.order and item.order.status is OrderStatus.DRAFT
+        ]
+        self._take(drafts, self.erp.write([item.order for item in drafts if item.order], self.company))
+
+    # ---------------------------------------------------------------- the road of a new order
+
+    def _create(self, items: Sequence[Item]) -> None:
+        if not items:
+            return
+        self.run.store.intend(self.run.kind, {item.key: item.content_digest() for item in items}, self.run.run_id)
+        for item in items:
+            item.changes += order_changes(item.order)
+        self._take(items, self.erp.write([item.order for item in items if item.order], self.company))
+
+    def _take(self, items: Sequence[Item], results: Sequence[WriteResult[SalesOrder]]) -> None:
+        for item, result in zip(items, results, strict=True):
+            if isinstance(result, Rejected):
+                item.verdict = Verdict.from_error(result.error)
+            else:
+                item.order = result.record
+
+    def _prove(self) -> None:
+        """Compare the ERP's total with the deal's, to the cent, before the order becomes binding."""
+        for item in self._open():
+            ours, theirs = crm_total(item.deal), erp_total(item)
+            if theirs == ours:
+                continue
+            shown = "no total" if theirs is None else f"{theirs:,} {item.currency}"
+            reason = (
+                f"The totals differ: {ours:,} {item.currency} in {self.run.crm.system}, {shown} in {self.erp.system} "
+                f"(order {_number(item)}, left as it is); correct the deal or the order, then run the deal by its id"
+            )
+            _review(item, reason, "TotalsDiffer")
+
+    def _confirm(self) -> None:
+        """Make drafts binding; an order that the ERP holds back for approval waits there, and here in its queue."""
+        waiting = [item for item in self._open() if item.order and not _is_binding(item.order)]
+        if waiting:
+            self._take(waiting, self.erp.confirm([item.order for item in waiting if item.order], self.company))
+
+    # ---------------------------------------------------------------- bind
+
+    def _bind(self) -> None:
+        """Cross-reference and audit in one transaction; from here on the deal is done."""
+        done = self._open()
+        bindings = [binding for item in done for binding in self._bindings(item)]
+        self.run.store.bind(self.run.run_id, bindings, [self._audit(item) for item in done])
+        bound = self.run.store.bound(self.run.kind, [item.key for item in done])
+        for item in done:
+            item.binding = bound[item.key][0]
+            item.verdict = self._verdict(item)
+
+    def _verdict(self, item: Item) -> Verdict:
+        if item.key not in self.standing:
+            return Verdict(Outcome.WRITTEN)
+        if item.key in self.unknown:
+            return Verdict(Outcome.WRITTEN, "An earlier run had sent it; its outcome was looked up by its key")
+        return Verdict(Outcome.UNCHANGED, f"It was in {self.erp.system} already and is linked now")
+
+    def _bindings(self, item: Item) -> list[Binding]:
+        if item.order is None:
+            return []
+        binding = Binding(
+            kind=self.run.kind,
+            key=item.key,
+            erp=self.slot.value,
+            company=self.company.id,
+            erp_id=str(item.order.erp_id),
+            erp_number=item.order.number,
+            fingerprint=item.content_digest(),
+            currency=item.currency,
+            crm_total=crm_total(item.deal),
+            erp_total=erp_total(item),
+        )
+        opportunity = item.deal.opportunity_id
+        if not opportunity or opportunity == item.key:
+            return [binding]
+        # An opportunity that was ordered through its quote or order must not be ordered again as itself.
+        via = f"{VIA}{self.run.kind} {item.deal.number or item.key}"
+        return [binding, replace(binding, kind="opportunity", key=opportunity, fingerprint=via)]
+
+    def _audit(self, item: Item) -> AuditEntry:
+        return AuditEntry(
+            kind=self.run.kind,
+            key=item.key,
+            system=self.erp.system,
+            action="created" if item.changes else "found",
+            target_id=str(item.order.erp_id) if item.order else "",
+            changes=tuple(item.changes),
+        )
+
+
+def erp_total(item: Item) -> Decimal | None:
+    """The ERP's total as it is compared with the deal's: without tax, unless the deal shows its tax."""
+    if item.order is None:
+        return None
+    return item.order.total if item.deal.tax else item.order.untaxed
+
+
+def order_changes(order: SalesOrder | None) -> list[Change]:
+    """A new order, field by field, for the audit trail and a dry run."""
+    if order is None:
+        return []
+    header = ("currency", "order_date", "payment_terms", "customer_reference", "description", "customer_id")
+    values = [(f"order.{name}", getattr(order, name)) for name in header]
+    values += [
+        (f"order.line {position}", f"{line.quantity:f} × {line.sku} at {line.unit_price:f}")
+        for position, line in enumerate(order.lines, start=1)
+    ]
+    return [Change(name, None, str(value)) for name, value in values if value not in (None, "")]
+
+
+def _is_binding(order: SalesOrder) -> bool:
+    return order.status is not None and order.status.is_binding
+
+
+def _number(item: Item) -> str:
+    return str((item.order and (item.order.number or item.order.erp_id)) or "without number")
+
+
+def _review(item: Item, reason: str, error: str = "ManualReview") -> None:
+    item.verdict = Verdict.queued(Queue.MANUAL_REVIEW, reason, error=error)

@@ -1,0 +1,205 @@
+"""What a run knows: its integration, its open connections, and which of them are down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Self
+
+from prefect_crm_erp.blocks.crm.base import CRM, OBJECT_OF_SOURCE, CrmObject
+from prefect_crm_erp.blocks.erp.base import ERP
+from prefect_crm_erp.blocks.integration import Integration
+from prefect_crm_erp.blocks.ledger import LedgerStore, RetryPolicy
+from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
+from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.errors import ConfigurationError, TransientError
+from prefect_crm_erp.models.outcomes import Queue, Verdict
+from prefect_crm_erp.models.records import Company, Customer, DealSource, OrderLine, Product, Record, SalesOrder
+from prefect_crm_erp.tasks.item import Item
+
+PROBE_AFTER_SECONDS = 60
+"""How long an ERP that did not answer is left alone before it is tried again."""
+
+_ERP_RECORD: dict[MappedRecord, type[Record]] = {
+    MappedRecord.ACCOUNT: Customer,
+    MappedRecord.DEAL: SalesOrder,
+    MappedRecord.LINE: OrderLine,
+}
+
+
+class Run:
+    """One run of a flow over one integration.
+
+    A plain class on purpose: it travels through tasks as an argument, and Prefect does not walk it.
+
+    Args:
+        integration: The saved integration.
+        source: Which CRM records are deals.
+        run_id: Identity of the run, in the ledger and in claims.
+        store: The open ledger.
+        dry_run: Whether to write nothing.
+        forced: Whether the operator named the records, which overrides watermarks and waiting times.
+    """
+
+    __slots__ = (
+        "_companies",
+        "_down",
+        "crm",
+        "dry_run",
+        "erps",
+        "forced",
+        "integration",
+        "new_customers",
+        "products",
+        "routing",
+        "run_id",
+        "source",
+        "started_at",
+        "store",
+    )
+
+    def __init__(
+        self,
+        integration: Integration,
+        source: DealSource,
+        *,
+        run_id: str,
+        store: LedgerStore,
+        dry_run: bool = False,
+        forced: bool = False,
+    ) -> None:
+        self.integration = integration
+        self.source = source
+        self.run_id = run_id
+        self.store = store
+        self.dry_run = dry_run
+        self.forced = forced
+        self.started_at = datetime.now(UTC)
+        self.crm: CRM = integration.crm
+        self.erps: dict[ErpSlot, ERP] = dict(integration.erps())
+        self.routing = integration.routing.table()
+        self.products: dict[tuple[ErpSlot, str], dict[str, Product]] = {}
+        self.new_customers: dict[ErpSlot, list[Customer]] = {slot: [] for slot in self.erps}
+        self._companies: dict[tuple[ErpSlot, str], Company] = {}
+        self._down: dict[ErpSlot, tuple[str, float]] = {}
+
+    @property
+    def object(self) -> CrmObject:
+        """The CRM object that this run's deals are."""
+        return OBJECT_OF_SOURCE[self.source]
+
+    @property
+    def kind(self) -> str:
+        """Name under which the ledger keeps this run's deals: `opportunity`, `quote` or `order`."""
+        return self.object.value
+
+    @property
+    def stream(self) -> str:
+        """Name of the watermark."""
+        return self.source.value
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """How failed deals are tried again."""
+        policy = self.integration.orders
+        return RetryPolicy(base_seconds=policy.retry_base_seconds, max_attempts=policy.retry_attempts)
+
+    def preflight(self) -> Self:
+        """Check connections, rights, companies and mapped fields before anything is written.
+
+        Raises:
+            ConfigurationError: Something must be changed first; the message names it.
+            TransientError: The CRM cannot be reached.
+        """
+        custom = self.integration.custom_fields
+        missing = self.crm.missing_fields(self.source, custom.crm_fields())
+        if missing:
+            raise ConfigurationError(
+                f"These fields are missing or hidden from the integration's user: {', '.join(missing)}; "
+                "deploy the metadata package, give the user access, or correct the custom field map",
+                system=self.crm.system,
+            )
+        for slot, erp in self.erps.items():
+            with self.guard(slot, ()):
+                erp.check()
+                self._check_mapped_fields(erp)
+                for subsidiary in self.integration.routing.subsidiaries:
+                    if subsidiary.erp is slot:
+                        self.company(slot, subsidiary.company)
+        return self
+
+    def company(self, slot: ErpSlot, name: str) -> Company:
+        """A company of an ERP connection, looked up once in a run."""
+        key = (slot, name)
+        if key not in self._companies:
+            self._companies[key] = self.erps[slot].company(name)
+        return self._companies[key]
+
+    def known_company(self, slot: ErpSlot, name: str) -> Company | None:
+        """A company that was looked up in this run already."""
+        return self._companies.get((slot, name))
+
+    def erp_needs_state(self) -> frozenset[str]:
+        """Countries whose addresses need a state that one of the ERPs knows."""
+        return frozenset().union(*(erp.capabilities.needs_state for erp in self.erps.values()))
+
+    @contextmanager
+    def guard(self, slot: ErpSlot, items: Collection[Item]) -> Iterator[None]:
+        """Keep one ERP's trouble to its own deals: they wait in Retry, the others go on."""
+        try:
+            yield
+        except TransientError as error:
+            self._down[slot] = (str(error), time.monotonic())
+            self.wait(items, str(error), type(error).__name__)
+
+    def is_up(self, slot: ErpSlot, items: Iterable[Item]) -> bool:
+        """Whether an ERP answered the last time; when not, its deals wait in Retry without another attempt."""
+        if slot not in self._down:
+            return True
+        reason, since = self._down[slot]
+        if time.monotonic() - since > PROBE_AFTER_SECONDS:
+            del self._down[slot]
+            return True
+        self.wait(items, reason, "TransientError")
+        return False
+
+    def wait(self, items: Iterable[Item], reason: str, error: str) -> None:
+        """Send the items whose road goes on to the Retry queue."""
+        for item in items:
+            if item.verdict is None:
+                item.verdict = Verdict.queued(Queue.RETRY, reason, error=error)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self.store.close()
+
+    def _check_mapped_fields(self, erp: ERP) -> None:
+        for record, kind in _ERP_RECORD.items():
+            pairs = self.integration.custom_fields.pairs(record)
+            known = set(erp.fields(kind)) if pairs else set()
+            unknown = [field for _, field in pairs if field not in known]
+            if unknown:
+                raise ConfigurationError(
+                    f"The custom field map names fields of a {kind.__name__} that do not exist: {', '.join(unknown)}; "
+                    "correct the map",
+                    system=erp.system,
+                )
+
+
+def by_slot(items: Iterable[Item]) -> dict[ErpSlot, list[Item]]:
+    """Items by the ERP connection that they are routed to."""
+    groups: dict[ErpSlot, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.slot, []).append(item)
+    return groups
+
+
+def by_company(items: Iterable[Item]) -> dict[str, list[Item]]:
+    """Routed items by the company of their ERP."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        if item.company is not None:
+            groups.setdefault(item.company.id, []).append(item)
+    return groups

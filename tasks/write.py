@@ -1,0 +1,83 @@
+"""Write: place each order in the ERP exactly once, prove its total, and bind it to its deal.
+
+Claim the key, write the intent, write to the ERP, prove the total, confirm, bind. A key with an intent and no binding
+has an unknown outcome: the ERP is asked for it by key before anything is sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+from prefect_crm_erp.models.keys import chunks
+from prefect_crm_erp.models.outcomes import Outcome, Verdict
+from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.tasks.claims import LEASE, WAIT_SECONDS, held
+from prefect_crm_erp.tasks.item import Item, open_items
+from prefect_crm_erp.tasks.placing import Placing, order_changes
+from prefect_crm_erp.tasks.run import Run, by_company, by_slot
+
+
+@task(name="Write orders", cache_policy=NO_CACHE, persist_result=False)
+def write_orders(run: Run, page: Page[Item]) -> Page[Item]:
+    """Place the page's orders, each exactly once, and compare every total to the cent.
+
+    Deals that another run is writing are waited for. In a dry run nothing is sent; the changes are noted.
+    """
+    waiting = list(open_items(page))
+    if run.dry_run:
+        for item in waiting:
+            item.changes += order_changes(item.order)
+            item.verdict = Verdict(Outcome.WRITTEN, "Dry run: it would be written")
+        return page
+    deadline = time.monotonic() + WAIT_SECONDS
+    while waiting:
+        waiting = _place_mine(run, waiting)
+        if waiting and time.monotonic() > deadline:
+            run.wait(waiting, "Another run is writing this deal", "Busy")
+            break
+        if waiting:
+            get_run_logger().info("Waiting for another run that is writing %d of these deals", len(waiting))
+            time.sleep(1)
+    return page
+
+
+def _place_mine(run: Run, items: Sequence[Item]) -> list[Item]:
+    """Place the orders whose keys this run can claim; give back the others."""
+    claimed = run.store.claim(run.kind, [item.key for item in items], run.run_id, LEASE)
+    mine = [item for item in items if item.key in claimed.mine]
+    with held(run, run.kind, [item.key for item in mine]):
+        _recognise(run, items)
+        try:
+            _place(run, [item for item in mine if item.verdict is None], set(claimed.unknown))
+        finally:
+            _release(run, mine)
+    return [item for item in items if item.verdict is None]
+
+
+def _place(run: Run, items: Sequence[Item], unknown: set[str]) -> None:
+    for slot, of_slot in by_slot(items).items():
+        for group in by_company(of_slot).values():
+            for batch in chunks(group, run.erps[slot].capabilities.batch_size):
+                if run.is_up(slot, batch):
+                    with run.guard(slot, batch):
+                        Placing(run, slot, batch, unknown).run_all()
+
+
+def _recognise(run: Run, items: Sequence[Item]) -> None:
+    """Another run may have bound a deal between our check and our claim."""
+    bound = run.store.bound(run.kind, [item.key for item in items])
+    for item in items:
+        if bound.get(item.key):
+            item.binding = bound[item.key][0]
+            item.verdict = Verdict(Outcome.UNCHANGED, "Written by another run at the same time")
+
+
+def _release(run: Run, items: Sequence[Item]) -> None:
+    """Give claims back; what may be in the ERP without being bound keeps its intent."""
+    unbound = [item.key for item in items if item.binding is None]
+    run.store.release(run.kind, [item.key for item in items if item.binding is not None], run.run_id)
+    run.store.release(run.kind, unbound, run.run_id, keep_intent=True)
