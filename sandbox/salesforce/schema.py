@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -12,6 +12,9 @@ from prefect_crm_erp.sandbox.salesforce.errors import ApiError
 
 TEXT_TYPES = frozenset({"string", "textarea", "picklist", "email", "phone", "url"})
 DECIMAL_TYPES = frozenset({"currency", "double", "percent"})
+
+DELETED_WITH = "_DeletedWith"
+"""Member of a row that is no field: the id of the row whose deletion took this one along."""
 
 OnDelete = Literal["clear", "cascade", "restrict"]
 
@@ -119,7 +122,7 @@ class ChildRelationship:
     on_delete: OnDelete
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class SObject:
     """An object type.
 
@@ -173,9 +176,34 @@ class SObject:
         return [f for f in self.fields.values() if f.type == "currency"]
 
     @cached_property
+    def required_fields(self) -> list[Field]:
+        """Fields in which clients must not leave nothing; the org itself sees to the others."""
+        return [f for f in self.fields.values() if f.required and f.createable]
+
+    @cached_property
+    def owning_lookups(self) -> list[Field]:
+        """Lookups to the parents with which rows are deleted."""
+        return [f for f in self.fields.values() if f.on_delete == "cascade"]
+
+    @cached_property
+    def restricted_picklists(self) -> list[Field]:
+        """Picklists that accept nothing but what they offer."""
+        return [f for f in self.fields.values() if f.restricted]
+
+    @cached_property
+    def unique_fields(self) -> list[Field]:
+        """Fields whose values no two rows share."""
+        return [f for f in self.fields.values() if f.unique]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Canonical names of all fields."""
+        return frozenset(f.name for f in self.fields.values())
+
+    @cached_property
     def blank(self) -> dict[str, Any]:
         """A row before anything is filled in: every field, most of them empty."""
-        return {f.name: f.default for f in self.fields.values()}
+        return {f.name: f.default for f in self.fields.values()} | {DELETED_WITH: None}
 
     def child(self, relationship: str) -> ChildRelationship | None:
         """The child relationship of that name, in any case; None if there is none."""
@@ -196,13 +224,13 @@ class Schema:
 
     Attributes:
         objects: By lower-case name.
-        currency_codes: Codes of the active currencies, which `CurrencyIsoCode` offers; kept up to date by the org.
+        active_currencies: Tells the codes of the active currencies, which `CurrencyIsoCode` offers; set by the org.
     """
 
     def __init__(self, objects: Iterable[SObject]) -> None:
         self.objects = {sobject.name.lower(): sobject for sobject in objects}
         self.by_key_prefix = {sobject.key_prefix: sobject for sobject in self.objects.values()}
-        self.currency_codes: tuple[str, ...] = ()
+        self.active_currencies: Callable[[], Sequence[str]] = tuple
         for sobject in self.objects.values():
             self._announce_to_parents(sobject)
 
@@ -230,7 +258,7 @@ class Schema:
         Raises:
             ApiError: 404 NOT_FOUND.
         """
-        return describe_object(self.get(name), self.currency_codes, api_version)
+        return describe_object(self.get(name), self.active_currencies(), api_version)
 
     def describe_global(self, api_version: str = "64.0") -> dict[str, Any]:
         """The list of all objects, as `/sobjects` answers."""
