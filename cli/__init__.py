@@ -1,0 +1,1 @@
+"""The command line: `prefect-crm-erp demo` and `prefect-crm-erp sandbox`."""
