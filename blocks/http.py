@@ -21,6 +21,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
 from prefect_crm_erp.models.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -29,7 +31,6 @@ from prefect_crm_erp.models.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 Classifier = Callable[[httpx.Response], ConnectorError | None]
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -84,7 +85,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
 
 def ssl_context(ca_file: str | Path | None) -> ssl.SSLContext | bool:
-    """Trust of the system's store, or of a CA file (PEM) of the company's own.
+    """Trust in the public authorities, or in a CA file (PEM) of the company's own.
 
     Raises:
         ConfigurationError: When the file is missing or holds no certificate.
@@ -128,7 +129,7 @@ class HttpClient:
         classify: Turns an answer into an error, or None when it is good; sees every answer.
         auth: Authentication flow of the system (its token requests are counted too).
         timeout_seconds: Longest wait for a connection and between two parts of an answer.
-        ca_file: CA certificate (PEM) to trust instead of the system's store.
+        ca_file: CA certificates (PEM) to trust instead of the public authorities.
         secrets: Gives the texts that must never show in an error message.
         attempts: How often a request is sent at most, when sending again is safe.
         longest_wait_seconds: Longest pause of our own between two attempts.
@@ -222,10 +223,10 @@ class HttpClient:
             raise self._cannot_reach(error) from None
         except httpx.HTTPError as error:
             raise self._lost(error, changes) from None
-        error = self._classify(response) or _redirect_error(response)
-        if error is None:
+        trouble = self._classify(response) or _redirect_error(response)
+        if trouble is None:
             return response
-        raise self._for_caller(error, changes)
+        raise self._for_caller(trouble, changes)
 
     def _lost(self, error: httpx.HTTPError, changes: bool) -> ConnectorError:
         cause = type(error).__name__

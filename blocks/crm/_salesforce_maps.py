@@ -1,0 +1,230 @@
+"""Where Salesforce keeps what a deal, an account and a line are made of: two-way tables, and the three sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from prefect_crm_erp.blocks.crm.base import CrmObject
+from prefect_crm_erp.models.field_map import Codec, FieldMap, FieldPair
+from prefect_crm_erp.models.keys import clean_text
+from prefect_crm_erp.models.money import to_decimal
+from prefect_crm_erp.models.records import DealSource
+
+
+def _plain_number(value: Any) -> Decimal:
+    """A Decimal without an exponent: large amounts come as 1.5E7."""
+    number = to_decimal(value)
+    return number.quantize(Decimal(1)) if number.as_tuple().exponent > 0 else number  # type: ignore[operator]
+
+
+def _as_utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _as_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+NUMBER = Codec(encode=to_decimal, decode=_plain_number)
+TIME = Codec(encode=_as_text, decode=_as_utc)
+DAY = Codec(encode=date.isoformat, decode=date.fromisoformat)
+TRIMMED = Codec(decode=clean_text)
+
+
+def _address(canonical: str, vendor: str) -> list[FieldPair]:
+    parts = {"street": "Street", "city": "City", "state": "State", "postal_code": "PostalCode", "country": "Country"}
+    return [FieldPair(f"{canonical}.{part}", f"{vendor}{suffix}") for part, suffix in parts.items()]
+
+
+ACCOUNT = FieldMap(
+    [
+        FieldPair("crm_id", "Id", writable=False),
+        FieldPair("name", "Name"),
+        FieldPair("type", "Type"),
+        *_address("billing", "Billing"),
+        *_address("shipping", "Shipping"),
+        FieldPair("phone", "Phone"),
+        FieldPair("parent_id", "ParentId"),
+        FieldPair("subsidiary", "ERP_Subsidiary__c"),
+        FieldPair("erp_id", "ERP_Id__c"),
+        FieldPair("modified_at", "SystemModstamp", TIME, writable=False),
+    ]
+)
+
+_ERP_FIELDS = [
+    FieldPair("erp_id", "ERP_Id__c"),
+    FieldPair("erp_order_number", "ERP_Order_Number__c"),
+    FieldPair("erp_status", "ERP_Status__c"),
+    FieldPair("erp_amount", "ERP_Amount__c", NUMBER),
+    FieldPair("erp_sync_status", "ERP_Sync_Status__c"),
+    FieldPair("erp_sync_error", "ERP_Sync_Error__c"),
+]
+
+_DEAL = [
+    FieldPair("crm_id", "Id", writable=False),
+    FieldPair("name", "Name"),
+    FieldPair("owner_id", "OwnerId"),
+    FieldPair("owner_name", "Owner.Name", writable=False),
+    FieldPair("push_to_erp", "Push_To_ERP__c"),
+    *_ERP_FIELDS,
+    FieldPair("modified_at", "SystemModstamp", TIME, writable=False),
+]
+
+_OPPORTUNITY = FieldMap(
+    [
+        *_DEAL,
+        FieldPair("total", "Amount", NUMBER),
+        FieldPair("closed_on", "CloseDate", DAY),
+        FieldPair("opportunity_id", "Id", writable=False),
+        FieldPair("opportunity_stage", "StageName"),
+        FieldPair("custom.IsClosed", "IsClosed", writable=False),
+        FieldPair("custom.IsWon", "IsWon", writable=False),
+    ]
+)
+
+# An accepted quote says nowhere when it was accepted; its opportunity's close date is the day of the deal.
+_QUOTE = FieldMap(
+    [
+        *_DEAL,
+        FieldPair("number", "QuoteNumber", writable=False),
+        FieldPair("total", "GrandTotal", NUMBER, writable=False),
+        FieldPair("tax", "Tax", NUMBER),
+        FieldPair("shipping", "ShippingHandling", NUMBER),
+        FieldPair("closed_on", "Opportunity.CloseDate", DAY, writable=False),
+        FieldPair("opportunity_id", "OpportunityId"),
+        FieldPair("opportunity_stage", "Opportunity.StageName", writable=False),
+        *_address("shipping_address", "Shipping"),
+        FieldPair("custom.Status", "Status"),
+    ]
+)
+
+_ORDER = FieldMap(
+    [
+        *_DEAL,
+        FieldPair("number", "OrderNumber", writable=False),
+        FieldPair("total", "TotalAmount", NUMBER, writable=False),
+        FieldPair("closed_on", "EffectiveDate", DAY),
+        FieldPair("customer_reference", "PoNumber"),
+        FieldPair("opportunity_id", "OpportunityId"),
+        FieldPair("opportunity_stage", "Opportunity.StageName", writable=False),
+        *_address("shipping_address", "Shipping"),
+        FieldPair("custom.StatusCode", "StatusCode", writable=False),
+    ]
+)
+
+_LINE = FieldMap(
+    [
+        FieldPair("crm_id", "Id", writable=False),
+        FieldPair("product_id", "Product2Id"),
+        FieldPair("product_name", "Product2.Name", writable=False),
+        FieldPair("unit", "Product2.QuantityUnitOfMeasure", writable=False),
+        FieldPair("description", "Description"),
+        FieldPair("quantity", "Quantity", NUMBER),
+        FieldPair("unit_price", "UnitPrice", NUMBER),
+        FieldPair("amount", "TotalPrice", NUMBER, writable=False),
+    ]
+)
+_DISCOUNTED_LINE = FieldMap([*_LINE.pairs, FieldPair("discount_percent", "Discount", NUMBER)])
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One kind of CRM record that becomes an order.
+
+    Attributes:
+        kind: Its canonical name.
+        object: Salesforce's object.
+        line_object: The object of its lines.
+        lines: Name of the lines' relationship in a query.
+        line_order: Fields that the lines are ordered by.
+        deal: Where a deal's fields are.
+        line: Where a line's fields are.
+        related: Further objects whose fields are read.
+    """
+
+    kind: DealSource
+    object: str
+    line_object: str
+    lines: str
+    line_order: str
+    deal: FieldMap
+    line: FieldMap
+    related: tuple[str, ...] = ()
+
+    @property
+    def objects(self) -> list[str]:
+        """All objects that are read, the source itself first."""
+        return [self.object, self.line_object, "Account", "Product2", *self.related]
+
+
+_SOURCES = (
+    Source(
+        DealSource.CLOSED_WON,
+        "Opportunity",
+        "OpportunityLineItem",
+        "OpportunityLineItems",
+        "SortOrder NULLS LAST, Id",
+        _OPPORTUNITY,
+        _DISCOUNTED_LINE,
+    ),
+    Source(
+        DealSource.ACCEPTED_QUOTES,
+        "Quote",
+        "QuoteLineItem",
+        "QuoteLineItems",
+        "SortOrder NULLS LAST, Id",
+        _QUOTE,
+        _DISCOUNTED_LINE,
+        ("Opportunity",),
+    ),
+    Source(
+        DealSource.ACTIVATED_ORDERS,
+        "Order",
+        "OrderItem",
+        "OrderItems",
+        "OrderItemNumber, Id",
+        _ORDER,
+        _LINE,
+        ("Opportunity",),
+    ),
+)
+SOURCES = {source.kind: source for source in _SOURCES}
+
+OBJECT_NAMES = {
+    CrmObject.ACCOUNT: "Account",
+    CrmObject.OPPORTUNITY: "Opportunity",
+    CrmObject.QUOTE: "Quote",
+    CrmObject.ORDER: "Order",
+    CrmObject.PRODUCT: "Product2",
+}
+
+WRITE_BACK = {
+    CrmObject.ACCOUNT: FieldMap([FieldPair("erp_id", "ERP_Id__c"), FieldPair("type", "Type")]),
+    CrmObject.OPPORTUNITY: FieldMap([*_ERP_FIELDS, FieldPair("stage", "StageName")]),
+    CrmObject.QUOTE: FieldMap(_ERP_FIELDS),
+    CrmObject.ORDER: FieldMap(_ERP_FIELDS),
+    CrmObject.PRODUCT: FieldMap([FieldPair("erp_id", "ERP_Id__c")]),
+}
+
+SHORTENED = frozenset({"erp_status", "erp_sync_error"})
+"""What is cut to the field's length: words for people. A number that identifies something is refused instead."""
+
+
+def select(fields: Sequence[str], source: str, *, where: Iterable[str] = (), order_by: str = "") -> str:
+    """Put a query together.
+
+    Example:
+        >>> select(["Id", "Name"], "Account", where=["IsDeleted = false"], order_by="Id")
+        'SELECT Id, Name FROM Account WHERE IsDeleted = false ORDER BY Id'
+    """
+    conditions = " AND ".join(where)
+    parts = [
+        f"SELECT {', '.join(dict.fromkeys(fields))} FROM {source}",  # noqa: S608 - literals are quoted by the caller
+        f"WHERE {conditions}" if conditions else "",
+        f"ORDER BY {order_by}" if order_by else "",
+    ]
+    return " ".join(part for part in parts if part)

@@ -1,0 +1,190 @@
+"""What is read from this very org: the standard tables, and what the org, the block and the customer add to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from simple_salesforce.format import quote_soql_value
+
+from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
+from prefect_crm_erp.blocks.crm._salesforce_maps import (
+    ACCOUNT,
+    OBJECT_NAMES,
+    SOURCES,
+    TRIMMED,
+    WRITE_BACK,
+    Source,
+    select,
+)
+from prefect_crm_erp.blocks.crm._salesforce_schema import Schema
+from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE, CrmObject, CustomFields
+from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.field_map import FieldMap, FieldPair
+from prefect_crm_erp.models.records import Deal, DealSource
+
+AUTO = "auto"
+"""Setting of an optional field: read it under its usual name where the org has it."""
+
+_CURRENCY = "CurrencyIsoCode"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the connection block says about this org.
+
+    Attributes:
+        payment_terms: Account field with the payment terms; `auto`, or empty for none.
+        vat_number: Account field with the VAT number; `auto`, or empty for none.
+        header_discount: Quote field with the discount of the whole quote, in percent; `auto`, or empty for none.
+        sku: Product field with the SKU.
+        accepted_status: Status of an accepted quote.
+        currency: Currency (ISO 4217) of an org that has only one.
+        emails: Whether e-mail addresses of accounts are read from their contacts.
+    """
+
+    payment_terms: str = AUTO
+    vat_number: str = AUTO
+    header_discount: str = AUTO
+    sku: str = "ProductCode"
+    accepted_status: str = "Accepted"
+    currency: str | None = None
+    emails: bool = True
+
+    def condition(self, kind: DealSource) -> str:
+        """A source's condition in a query."""
+        return {
+            DealSource.CLOSED_WON: "IsClosed = true AND IsWon = true",
+            DealSource.ACCEPTED_QUOTES: f"Status = {quote_soql_value(self.accepted_status)}",
+            DealSource.ACTIVATED_ORDERS: "StatusCode = 'A'",
+        }[kind]
+
+    def holds(self, deal: Deal) -> bool:
+        """Whether its source's condition holds for a deal that was read."""
+        values = deal.custom
+        if deal.source is DealSource.CLOSED_WON:
+            return values.get("IsClosed") is True and values.get("IsWon") is True
+        if deal.source is DealSource.ACCEPTED_QUOTES:
+            return str(values.get("Status") or "").casefold() == self.accepted_status.casefold()
+        return values.get("StatusCode") == "A"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one read asks for.
+
+    Attributes:
+        source: Which kind of records.
+        deal: Where a deal's fields are.
+        account: Where its account's fields are.
+        line: Where its lines' fields are.
+        condition: What makes a record a deal.
+    """
+
+    source: Source
+    deal: FieldMap
+    account: FieldMap
+    line: FieldMap
+    condition: str
+
+    def soql(self, where: Iterable[str]) -> str:
+        """One query for deals with their account and lines, in the order in which they were modified."""
+        lines = select(self.line.vendor_fields, self.source.lines, order_by=self.source.line_order)
+        account = [f"Account.{name}" for name in self.account.vendor_fields]
+        fields = [*self.deal.vendor_fields, *account, f"({lines})"]
+        return select(fields, self.source.object, where=where, order_by="SystemModstamp, Id")
+
+
+class Planner:
+    """Adds to the standard tables what the org has and the block names."""
+
+    def __init__(self, schema: Schema, policy: Policy) -> None:
+        self._schema = schema
+        self._policy = policy
+
+    def plan(self, kind: DealSource, custom: CustomFields) -> Plan:
+        """What reading a source asks for.
+
+        Raises:
+            ConfigurationError: When the org has only one currency and the block does not say which.
+        """
+        source = SOURCES[kind]
+        self._schema.load([*source.objects, *(["Contact"] if self._policy.emails else [])])
+        self._require_currency(source.object)
+        condition = self._policy.condition(kind)
+        return Plan(source, self._deal(source, custom), self.account(custom), self._line(source, custom), condition)
+
+    def account(self, custom: CustomFields) -> FieldMap:
+        """Where an account's fields are."""
+        further = [
+            *self._present("Account", "currency", _CURRENCY),
+            *self._present("Account", "push_to_erp", "Push_To_ERP__c"),
+            *self._optional("Account", "payment_terms", self._policy.payment_terms, "Payment_Terms__c"),
+            *self._optional("Account", "vat_number", self._policy.vat_number, "VAT_Number__c"),
+            *self._custom("Account", custom.account),
+        ]
+        return ACCOUNT + further
+
+    def _deal(self, source: Source, custom: CustomFields) -> FieldMap:
+        further = [*self._present(source.object, "currency", _CURRENCY), *self._custom(source.object, custom.deal)]
+        if source.kind is DealSource.ACCEPTED_QUOTES:
+            setting = self._policy.header_discount
+            further += self._optional(source.object, "header_discount_percent", setting, "Header_Discount__c")
+        return source.deal + further
+
+    def _line(self, source: Source, custom: CustomFields) -> FieldMap:
+        sku = self._schema.spelled(source.line_object, f"Product2.{self._policy.sku}")
+        further = [FieldPair("sku", sku, TRIMMED), *self._custom(source.line_object, custom.line)]
+        return source.line + further
+
+    def missing(self, kind: DealSource, custom: CustomFields) -> list[str]:
+        """Fields that a run needs and the user does not see, or may not write: `Object.Field`."""
+        plan = self.plan(kind, custom)
+        tables = {plan.source.object: plan.deal, plan.source.line_object: plan.line, "Account": plan.account}
+        unseen = [name for table, fields in tables.items() for name in self._unseen(table, fields)]
+        return list(dict.fromkeys([*unseen, *self._unwritable(kind)]))
+
+    def _unseen(self, object_name: str, fields: FieldMap) -> Iterator[str]:
+        if not self._schema.has_object(object_name):
+            yield f"{object_name}.*"
+            return
+        for path in fields.vendor_fields:
+            # The owner is a user or a queue, and has a name whichever it is.
+            if path != "Owner.Name" and not self._schema.field(object_name, path):
+                yield f"{object_name}.{path}"
+
+    def _unwritable(self, kind: DealSource) -> Iterator[str]:
+        for object_name, name in _written(kind):
+            field = self._schema.field(object_name, name)
+            if field is None and self._schema.has_object(object_name):
+                yield f"{object_name}.{name}"
+            elif field and not field.updateable:
+                yield f"{object_name}.{name} (read-only)"
+
+    def _require_currency(self, object_name: str) -> None:
+        several = not self._schema.has_object(object_name) or self._schema.field(object_name, _CURRENCY)
+        if not several and not self._policy.currency:
+            raise ConfigurationError(
+                "The org has only one currency and does not tell which; fill in 'Currency' in the connection",
+                system=SYSTEM,
+            )
+
+    def _present(self, object_name: str, canonical: str, field: str) -> list[FieldPair]:
+        return [FieldPair(canonical, field)] if self._schema.field(object_name, field) else []
+
+    def _optional(self, object_name: str, canonical: str, setting: str, usual: str) -> list[FieldPair]:
+        if setting == AUTO:
+            return self._present(object_name, canonical, usual)
+        return [FieldPair(canonical, self._schema.spelled(object_name, setting))] if setting else []
+
+    def _custom(self, object_name: str, names: Iterable[str]) -> list[FieldPair]:
+        return [FieldPair(f"custom.{name}", self._schema.spelled(object_name, name), writable=False) for name in names]
+
+
+def _written(kind: DealSource) -> Iterator[tuple[str, str]]:
+    """Object and field of all that a run writes back."""
+    for target in (OBJECT_OF_SOURCE[kind], CrmObject.ACCOUNT):
+        for name in WRITE_BACK[target].vendor_fields:
+            yield OBJECT_NAMES[target], name
+    if kind is DealSource.ACCEPTED_QUOTES:
+        yield "Opportunity", "StageName"

@@ -1,0 +1,344 @@
+"""Salesforce as the CRM: opportunities, quotes and orders are read over REST, results are written back to them."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr, field_validator, model_validator
+
+from prefect_crm_erp.blocks.crm._salesforce_auth import LOGIN_HOSTS, SignIn
+from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
+from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
+from prefect_crm_erp.blocks.crm._salesforce_plan import AUTO, Policy
+from prefect_crm_erp.blocks.crm._salesforce_read import Reader
+from prefect_crm_erp.blocks.crm._salesforce_write import write_back
+from prefect_crm_erp.blocks.crm.base import CRM, CustomFields, Update, UpdateResult
+from prefect_crm_erp.blocks.http import CallCount, web_origin
+from prefect_crm_erp.models.capabilities import SystemInfo
+from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.paging import Cursor, Page
+from prefect_crm_erp.models.records import Account, Deal, DealSource
+
+_LIGHTNING = re.compile(r"\.lightning\.force\.com$")
+
+
+class _Lazy:
+    """Holds a block's connection once it is open; copies of the block and other processes open their own."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.connection: Connection | None = None
+
+    def __reduce__(self) -> tuple[type[_Lazy], tuple[()]]:
+        return type(self), ()
+
+
+class Salesforce(CRM):
+    """Connection to a Salesforce org.
+
+    There are three ways to sign in; fill in the fields of one of them:
+
+    - JWT bearer: consumer key, private key and user name,
+    - client credentials: consumer key and consumer secret,
+    - user name, password and security token (Salesforce retires this one in summer 2027).
+
+    A ready session id works too, as long as it lives.
+
+    Example:
+        Read the closed-won opportunities of an org:
+
+        ```python
+        from prefect_crm_erp.blocks.crm.salesforce import Salesforce
+        from prefect_crm_erp.models.records import DealSource
+
+        salesforce = Salesforce.load("BLOCK_NAME")
+        for page in salesforce.deals(DealSource.CLOSED_WON):
+            for deal in page:
+                print(deal.name, deal.total, deal.currency)
+        ```
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    _block_type_name = "Salesforce CRM"
+    _block_type_slug = "salesforce-crm"
+    _logo_url = HttpUrl(
+        "https://upload.wikimedia.org/wikipedia/commons/thumb/f/f9/Salesforce.com_logo.svg/250px-Salesforce.com_logo.svg.png"
+    )
+    _documentation_url = HttpUrl("https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/")
+
+    system: ClassVar[str] = SYSTEM
+
+    instance_url: str = Field(
+        title="Address",
+        description="The org's My Domain address, like https://acme.my.salesforce.com (Setup > My Domain).",
+    )
+    username: str | None = Field(
+        default=None,
+        title="User name",
+        description="User that the integration works as; needed with a password and with a private key.",
+    )
+    password: SecretStr | None = Field(
+        default=None, title="Password", description="Password of the user, for signing in by user name and password."
+    )
+    security_token: SecretStr | None = Field(
+        default=None,
+        title="Security token",
+        description="The user's security token; not needed from networks that the org trusts.",
+    )
+    consumer_key: str | None = Field(
+        default=None,
+        title="Consumer key",
+        description="Consumer key (client id) of the external client app or connected app.",
+    )
+    consumer_secret: SecretStr | None = Field(
+        default=None,
+        title="Consumer secret",
+        description="Consumer secret of the app, for signing in by client credentials.",
+    )
+    private_key: SecretStr | None = Field(
+        default=None,
+        title="Private key",
+        description="Private key (PEM) whose certificate the app holds, for signing in by JWT bearer.",
+    )
+    session_id: SecretStr | None = Field(
+        default=None,
+        title="Session id",
+        description="A ready session id instead of credentials; it ends with the session.",
+    )
+    api_version: str = Field(
+        default="64.0",
+        pattern=r"^\d{2}\.0$",
+        title="API version",
+        description="Version of the Salesforce API, like 64.0.",
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        title="CA file",
+        description="PEM file with the certificates to trust instead of the public authorities.",
+    )
+    payment_terms_field: str = Field(
+        default=AUTO,
+        title="Payment terms field",
+        description="API name of the account field with the payment terms. "
+        "'auto' takes Payment_Terms__c where the org has it, empty takes none.",
+    )
+    vat_number_field: str = Field(
+        default=AUTO,
+        title="VAT number field",
+        description="API name of the account field with the VAT number. "
+        "'auto' takes VAT_Number__c where the org has it, empty takes none.",
+    )
+    header_discount_field: str = Field(
+        default=AUTO,
+        title="Header discount field",
+        description="API name of the quote field with the discount on the whole quote, in percent. "
+        "'auto' takes Header_Discount__c where the org has it, empty takes none.",
+    )
+    sku_field: str = Field(
+        default="ProductCode",
+        min_length=1,
+        title="SKU field",
+        description="API name of the product field with the SKU: ProductCode, StockKeepingUnit or one of your own.",
+    )
+    accepted_status: str = Field(
+        default="Accepted", min_length=1, title="Accepted status", description="Status of an accepted quote."
+    )
+    currency: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{3}$",
+        title="Currency",
+        description="Currency (ISO code, like USD) of an org that has only one; not used in a multi-currency org.",
+    )
+    read_emails: bool = Field(
+        default=True,
+        title="Read e-mail addresses",
+        description="Whether the e-mail address of an account is taken from its contacts, those in finance first.",
+    )
+
+    _lazy: _Lazy = PrivateAttr(default_factory=_Lazy)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_none(cls, values: Any) -> Any:
+        """A form sends an empty text for a field that was left empty."""
+        if not isinstance(values, dict):
+            return values
+        optional = {name for name, field in cls.model_fields.items() if field.default is None}
+        return {name: None if name in optional and value == "" else value for name, value in values.items()}
+
+    @field_validator("instance_url")
+    @classmethod
+    def _address(cls, text: str) -> str:
+        address = text.strip()
+        try:
+            origin = web_origin(address if "://" in address else f"https://{address}").lower()
+        except ConfigurationError as error:
+            raise ValueError(error.message) from None
+        host = urlsplit(origin).hostname or ""
+        if origin.startswith("http:") and host.endswith((".salesforce.com", ".force.com")):
+            raise ValueError("Salesforce is reached over https:// only")
+        return f"https://{_LIGHTNING.sub('.my.salesforce.com', host)}" if _LIGHTNING.search(host) else origin
+
+    @model_validator(mode="after")
+    def _one_way_to_sign_in(self) -> Self:
+        if self.session_id:
+            return self
+        way, needed = self._way()
+        missing = [_title(name) for name in needed if not getattr(self, name)]
+        if missing:
+            every = ", ".join(_title(name) for name in needed)
+            raise ValueError(f"Missing: {', '.join(missing)}. Signing in by {way} needs {every}")
+        if way == "client credentials" and urlsplit(self.instance_url).hostname in LOGIN_HOSTS:
+            raise ValueError("Client credentials are accepted at the org's My Domain address only; put it in Address")
+        return self
+
+    def _way(self) -> tuple[str, tuple[str, ...]]:
+        """The chosen way to sign in, and the fields that it needs."""
+        if self.private_key and self.consumer_secret:
+            raise ValueError("Fill in the private key or the consumer secret, not both: they are two ways to sign in")
+        if self.password and (self.private_key or self.consumer_secret):
+            raise ValueError("Fill in the password or the app's key or secret, not both: they are two ways to sign in")
+        if self.private_key:
+            return "JWT bearer", ("consumer_key", "private_key", "username")
+        if self.consumer_secret or (self.consumer_key and not self.username):
+            return "client credentials", ("consumer_key", "consumer_secret")
+        if self.consumer_key and not self.password:
+            return "JWT bearer", ("consumer_key", "private_key", "username")
+        return "user name and password", ("username", "password")
+
+    @property
+    def calls(self) -> CallCount:
+        """Requests sent since the connection was opened; `used` and `allowed` are the org's own of 24 hours."""
+        return self._connection.calls
+
+    def check(self) -> SystemInfo:
+        """Sign in and say which org and which user it is.
+
+        Raises:
+            AuthenticationError: The credentials were refused.
+            ConfigurationError: The address, the API version or the user's rights are wrong.
+            TransientError: Salesforce cannot be reached.
+        """
+        rows = next(self._connection.query("SELECT Name, OrganizationType, IsSandbox, InstanceName FROM Organization"))
+        org = rows.records[0]
+        calls = self.calls
+        details = {
+            "Edition": f"{org['OrganizationType']}{' (sandbox)' if org['IsSandbox'] else ''}",
+            "Instance": org["InstanceName"] or "",
+            "API calls in 24 hours": f"{calls.used:,} of {calls.allowed:,}" if calls.used is not None else "unknown",
+        }
+        host = urlsplit(self._connection.session.origin).netloc
+        return SystemInfo(f"{org['Name']} (Salesforce at {host})", self._user(), f"API {self.api_version}", details)
+
+    def missing_fields(self, source: DealSource, custom: CustomFields) -> list[str]:
+        """Fields that a run needs and the user does not see, as `Object.Field`; `Object.*` for a whole object.
+
+        A field that the run writes and the user may not change has ` (read-only)` after its name.
+
+        Raises:
+            ConfigurationError: When the org has only one currency and the block does not say which.
+        """
+        return self._reader.planner.missing(source, custom)
+
+    def deals(
+        self,
+        source: DealSource,
+        *,
+        since: Cursor | None = None,
+        overlap: timedelta = timedelta(minutes=10),
+        ids: Collection[str] | None = None,
+        custom: CustomFields = CustomFields(),
+        page_size: int = 200,
+    ) -> Iterator[Page[Deal]]:
+        """Read deals with their account and lines; see `CRM.deals`.
+
+        One query reads 2,000 deals with everything that belongs to them, and one more their accounts' e-mail addresses.
+        Pages by id have neither cursor nor expected number.
+
+        Raises:
+            ConfigurationError: A field does not exist, or one of the ids is none.
+        """
+        if ids is not None:
+            return self._reader.named(source, ids, custom, page_size)
+        return self._reader.changed(source, since, overlap, custom, page_size)
+
+    def is_deal(self, deal: Deal) -> bool:
+        """Whether the deal was closed and won, accepted or activated when it was read."""
+        return self._policy.holds(deal)
+
+    def accounts(self, ids: Collection[str], custom: CustomFields = CustomFields()) -> list[Account]:
+        """Read accounts by id (15 or 18 characters); those that are gone are left out."""
+        return self._reader.accounts(ids, custom)
+
+    def write_back(self, updates: Sequence[Update]) -> list[UpdateResult]:
+        """Write values back, 200 rows per call; see `CRM.write_back`.
+
+        Several updates of one record travel as one row, the later values winning. Status and sync error are cut to the
+        field's length. A record that somebody else holds is tried again a few times.
+        """
+        return write_back(self._connection, updates)
+
+    def url(self, record_id: str) -> str:
+        """Address under which a person opens the record in Lightning."""
+        origin = self._connection.session.origin
+        if not (urlsplit(origin).hostname or "").endswith(".salesforce.com"):
+            return f"{origin}/{record_id}"
+        return f"{origin}/lightning/r/{record_id}/view"
+
+    @property
+    def _connection(self) -> Connection:
+        with self._lazy.lock:
+            if self._lazy.connection is None:
+                self._lazy.connection = Connection(self._sign_in())
+            return self._lazy.connection
+
+    @property
+    def _reader(self) -> Reader:
+        return Reader(self._connection, self._policy)
+
+    @property
+    def _policy(self) -> Policy:
+        return Policy(
+            payment_terms=self.payment_terms_field.strip(),
+            vat_number=self.vat_number_field.strip(),
+            header_discount=self.header_discount_field.strip(),
+            sku=self.sku_field.strip(),
+            accepted_status=self.accepted_status.strip(),
+            currency=self.currency,
+            emails=self.read_emails,
+        )
+
+    def _sign_in(self) -> SignIn:
+        return SignIn(
+            origin=self.instance_url,
+            api_version=self.api_version,
+            timeout_seconds=self.timeout_seconds,
+            ca_file=str(self.ca_file) if self.ca_file else None,
+            username=self.username,
+            password=self.password,
+            security_token=self.security_token,
+            consumer_key=self.consumer_key,
+            consumer_secret=self.consumer_secret,
+            private_key=self.private_key,
+            session_id=self.session_id,
+        )
+
+    def _user(self) -> str:
+        """Name of the user that the session belongs to; with client credentials only Salesforce knows it."""
+        if self.username:
+            return self.username
+        try:
+            return str(self._connection.get("/services/oauth2/userinfo")["preferred_username"])
+        except (ConfigurationError, KeyError, TypeError):
+            return "the app's run-as user"
+
+
+def _title(field: str) -> str:
+    return str(Salesforce.model_fields[field].title)
