@@ -1,0 +1,36 @@
+"""The ledger: durable sync state of the integrations."""
+
+from prefect_crm_erp.blocks.ledger.block import Ledger
+from prefect_crm_erp.blocks.ledger.entries import (
+    AuditEntry,
+    Binding,
+    BusyKey,
+    ClaimResult,
+    Coverage,
+    CrossReference,
+    LeaseLostError,
+    Parked,
+    ParkEntry,
+    RetryPolicy,
+    RunInfo,
+    SourceRecord,
+)
+from prefect_crm_erp.blocks.ledger.store import LedgerDatabase, LedgerStore
+
+__all__ = [
+    "AuditEntry",
+    "Binding",
+    "BusyKey",
+    "ClaimResult",
+    "Coverage",
+    "CrossReference",
+    "LeaseLostError",
+    "Ledger",
+    "LedgerDatabase",
+    "LedgerStore",
+    "ParkEntry",
+    "Parked",
+    "RetryPolicy",
+    "RunInfo",
+    "SourceRecord",
+]

@@ -1,0 +1,117 @@
+"""Cross-references: which CRM key became which ERP record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, fields
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from prefect_crm_erp.blocks.ledger.audit import add_entries
+from prefect_crm_erp.blocks.ledger.claims import settle
+from prefect_crm_erp.blocks.ledger.database import insert
+from prefect_crm_erp.blocks.ledger.entries import AuditEntry, Binding, CrossReference
+from prefect_crm_erp.blocks.ledger.part import Part, lists_of, values
+from prefect_crm_erp.blocks.ledger.queues import resolve
+from prefect_crm_erp.blocks.ledger.tables import CrossReferenceRow
+from prefect_crm_erp.models.outcomes import Change, Outcome
+
+_COLUMNS = tuple(getattr(CrossReferenceRow, member.name) for member in fields(CrossReference))
+_IDENTITY = ("integration", "kind", "key", "erp", "company")
+_KEPT = {*_IDENTITY, "bound_at"}
+REBOUND = "rebound"
+"""Audit action of a key that was bound to another ERP record before."""
+
+
+class References(Part):
+    """Which CRM key became which ERP record."""
+
+    def bind(self, run_id: str, bindings: Sequence[Binding], audit: Sequence[AuditEntry] = ()) -> None:
+        """Note what keys became: cross-references, audit, end of the claims and of the stay in a queue, all or nothing.
+
+        A binding is a fact of the ERP, so that it is taken even when the run's lease was lost meanwhile. When it
+        contradicts an earlier one, the later one holds and the audit trail tells both.
+
+        Args:
+            run_id: The run that wrote the records.
+            bindings: Keys and the ERP records that they became.
+            audit: What was done; the run and the time are filled in.
+        """
+        by_identity = {(each.kind, each.key, each.erp, each.company): each for each in bindings}
+        chosen = [by_identity[identity] for identity in sorted(by_identity)]
+        by_kind: dict[str, list[str]] = {}
+        for each in chosen:
+            by_kind.setdefault(each.kind, []).append(each.key)
+        with self.database.writing() as connection:
+            for kind, keys in by_kind.items():
+                settle(connection, self.integration, kind, keys, run_id)
+            contradicted = self._contradicted(connection, chosen, by_kind)
+            self._write_references(connection, run_id, chosen)
+            for kind, keys in by_kind.items():
+                resolve(connection, self.database, self.integration, kind, keys, Outcome.WRITTEN.value)
+            add_entries(connection, self.database, self.integration, [*audit, *contradicted], run_id)
+
+    def bound(self, kind: str, keys: Collection[str], erp: str | None = None) -> dict[str, list[CrossReference]]:
+        """What keys became: one reference for each ERP and company, in the order of binding.
+
+        Args:
+            kind: What the keys are of.
+            keys: Keys to look up, any number; those that are not bound are left out.
+            erp: Only in this ERP connection.
+        """
+        only = [] if erp is None else [CrossReferenceRow.erp == erp]
+        with self.database.reading() as connection:
+            found = self._find_references(connection, CrossReferenceRow.kind == kind, *only, key=keys)
+        return _grouped(found, "key")
+
+    def bound_by_erp_id(self, kind: str, erp: str, erp_ids: Collection[str]) -> dict[str, list[CrossReference]]:
+        """What ERP records belong to, by ERP id: several keys may share a record (two CRM accounts, one customer)."""
+        with self.database.reading() as connection:
+            found = self._find_references(
+                connection, CrossReferenceRow.kind == kind, CrossReferenceRow.erp == erp, erp_id=erp_ids
+            )
+        return _grouped(found, "erp_id")
+
+    def _find_references(
+        self, connection: Connection, *where: ColumnElement[bool], **one_of: Collection[str]
+    ) -> list[CrossReference]:
+        ((column, wanted),) = one_of.items()
+        chosen = select(*_COLUMNS).where(CrossReferenceRow.integration == self.integration, *where)
+        chosen = chosen.order_by(CrossReferenceRow.bound_at, CrossReferenceRow.erp, CrossReferenceRow.company)
+        return [
+            CrossReference(**values(row))
+            for some in lists_of(wanted)
+            for row in connection.execute(chosen.where(getattr(CrossReferenceRow, column).in_(some)))
+        ]
+
+    def _write_references(self, connection: Connection, run_id: str, bindings: Sequence[Binding]) -> None:
+        if not bindings:
+            return
+        now = self.database.now(connection)
+        common = {"integration": self.integration, "run_id": run_id, "bound_at": now, "updated_at": now}
+        statement = insert(connection, CrossReferenceRow)
+        changed = {name.name: name for name in statement.excluded if name.name not in _KEPT}
+        upsert = statement.on_conflict_do_update(index_elements=_IDENTITY, set_=changed)
+        connection.execute(upsert, [asdict(each) | common for each in bindings])
+
+    def _contradicted(
+        self, connection: Connection, bindings: Sequence[Binding], by_kind: dict[str, list[str]]
+    ) -> list[AuditEntry]:
+        """Audit entries for keys that another ERP record had."""
+        before = {
+            (each.kind, each.key, each.erp, each.company): each.erp_id
+            for kind, keys in by_kind.items()
+            for each in self._find_references(connection, CrossReferenceRow.kind == kind, key=keys)
+        }
+        return [
+            AuditEntry(each.kind, each.key, each.erp, REBOUND, each.erp_id, (Change("erp_id", old, each.erp_id),))
+            for each in bindings
+            if (old := before.get((each.kind, each.key, each.erp, each.company), each.erp_id)) != each.erp_id
+        ]
+
+
+def _grouped(references: Sequence[CrossReference], by: str) -> dict[str, list[CrossReference]]:
+    grouped: dict[str, list[CrossReference]] = {}
+    for reference in references:
+        grouped.setdefault(getattr(reference, by), []).append(reference)
+    return grouped

@@ -1,0 +1,207 @@
+"""Runs: what was read and what became of it, record by record, so that the sum can be proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, update
+
+from prefect_crm_erp.blocks.ledger.claims import release_unsent
+from prefect_crm_erp.blocks.ledger.database import insert
+from prefect_crm_erp.blocks.ledger.entries import Coverage, RunInfo, SourceRecord
+from prefect_crm_erp.blocks.ledger.part import Part, values
+from prefect_crm_erp.blocks.ledger.tables import RunRecordRow, RunRow
+from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
+
+_REPORTED = tuple(member.name for member in fields(ReportRow) if member.name != "crm_id")
+_INFO = tuple(getattr(RunRow, member.name) for member in fields(RunInfo))
+_LISTED = 20
+"""Keys that `coverage` names of each sort."""
+_STREAMED = 500
+"""Rows that `rows` holds in memory at a time."""
+RUNNING = "running"
+
+_HAS_NO_REASON = or_(
+    and_(RunRecordRow.outcome == Outcome.QUEUED, or_(RunRecordRow.queue.is_(None), RunRecordRow.reason == "")),
+    and_(RunRecordRow.outcome == Outcome.EXCLUDED, RunRecordRow.reason == ""),
+)
+_IS_OPEN = and_(RunRecordRow.was_read, RunRecordRow.outcome.is_(None))
+_IS_STRAY = ~RunRecordRow.was_read
+
+
+class Runs(Part):
+    """What was read and what became of it, run by run."""
+
+    def start_run(
+        self, run_id: str, *, flow: str, source: str, dry_run: bool, started_at: datetime | None = None
+    ) -> None:
+        """Begin a run. A run that is started again keeps the records that have an outcome, and reads the others anew.
+
+        Args:
+            run_id: Identity of the run.
+            flow: Name of the flow.
+            source: What is read.
+            dry_run: Whether the run writes nothing.
+            started_at: When it started, when not now.
+        """
+        with self.database.writing() as connection:
+            row = {"flow": flow, "source": source, "dry_run": dry_run, "status": RUNNING}
+            row |= {"finished_at": None, "source_count": None, "summary": None}
+            row |= {"integration": self.integration, "run_id": run_id}
+            row["started_at"] = started_at or self.database.now(connection)
+            statement = insert(connection, RunRow).values(row)
+            again = {name: statement.excluded[name] for name in ("finished_at", "status", "source_count", "summary")}
+            connection.execute(statement.on_conflict_do_update(index_elements=["integration", "run_id"], set_=again))
+            run = self._lock_run(connection, run_id)
+            connection.execute(delete(RunRecordRow).where(RunRecordRow.run == run, RunRecordRow.outcome.is_(None)))
+
+    def note_read(self, run_id: str, records: Sequence[SourceRecord]) -> list[str]:
+        """Note records that were read from the source.
+
+        Returns:
+            The keys that this run had not read before, in the order of reading.
+        """
+        if not records:
+            return []
+        by_key = {record.key: record for record in reversed(records)}
+        with self.database.writing() as connection:
+            run = self._lock_run(connection, run_id)
+            statement = insert(connection, RunRecordRow)
+            upsert = statement.on_conflict_do_update(
+                index_elements=["run", "key"], set_={"was_read": True}, where=_IS_STRAY
+            ).returning(RunRecordRow.key)
+            in_order = {record.key: by_key[record.key] for record in records}
+            rows = [_read_row(run, record) for record in in_order.values()]
+            new = set(connection.scalars(upsert, rows))
+        return [key for key in in_order if key in new]
+
+    def note_outcomes(self, run_id: str, rows: Sequence[ReportRow]) -> None:
+        """Note what became of records; a later outcome replaces an earlier one.
+
+        A record that was never noted as read is kept too, and makes the coverage incomplete.
+        """
+        by_key = {row.crm_id: row for row in rows}
+        if not by_key:
+            return
+        with self.database.writing() as connection:
+            run = self._lock_run(connection, run_id)
+            statement = insert(connection, RunRecordRow)
+            upsert = statement.on_conflict_do_update(
+                index_elements=["run", "key"], set_={name: statement.excluded[name] for name in _REPORTED}
+            )
+            connection.execute(upsert, [_outcome_row(run, row) for row in by_key.values()])
+
+    def coverage(self, run_id: str) -> Coverage:
+        """Count what was read and what became of it, from the rows."""
+        outcomes = {outcome.value: _count(RunRecordRow.outcome == outcome) for outcome in Outcome}
+        columns = {"source": _count(RunRecordRow.was_read), "open_count": _count(_IS_OPEN)} | outcomes
+        with self.database.reading() as connection:
+            run = self._run(connection, run_id)
+            counted = select(*(column.label(name) for name, column in columns.items())).where(RunRecordRow.run == run)
+            counts = connection.execute(counted).one()._mapping
+            named = {"open": _IS_OPEN, "stray": _IS_STRAY, "unexplained": _HAS_NO_REASON}
+            lists = {name: self._some_keys(connection, run, which) for name, which in named.items()}
+        return Coverage(**counts, **lists)
+
+    def rows(
+        self,
+        run_id: str,
+        *,
+        outcome: Outcome | None = None,
+        queue: Queue | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> Iterator[ReportRow]:
+        """Records with an outcome, in the order of reading; a few hundred are in memory at a time.
+
+        Args:
+            run_id: The run.
+            outcome: Only those with this outcome.
+            queue: Only those in this queue.
+            offset: Skip so many.
+            limit: At most so many.
+        """
+        chosen = _chosen_rows(outcome, queue)
+        last, left = 0, limit
+        while left is None or left > 0:
+            size = _STREAMED if left is None else min(left, _STREAMED)
+            with self.database.reading() as connection:
+                page = chosen.where(RunRecordRow.run == self._run(connection, run_id), RunRecordRow.id > last)
+                found = connection.execute(page.limit(size).offset(offset)).all()
+            yield from (ReportRow(**values(row, "id")) for row in found)
+            if len(found) < size:
+                return
+            last, offset = found[-1].id, 0
+            left = None if left is None else left - size
+
+    def finish_run(self, run_id: str, *, status: str, source_count: int, summary: Mapping[str, Any]) -> None:
+        """End a run, and its claims on keys that nothing was sent for.
+
+        Args:
+            run_id: The run.
+            status: How it ended: `completed`, `failed`.
+            source_count: Records that the source says there were.
+            summary: What the run's report shows; anything that JSON can hold, amounts and times as text.
+        """
+        with self.database.writing() as connection:
+            run = self._lock_run(connection, run_id)
+            ended = {"finished_at": self.database.now(connection), "status": status}
+            ended |= {"source_count": source_count, "summary": dict(summary)}
+            connection.execute(update(RunRow).where(RunRow.id == run).values(ended))
+            release_unsent(connection, self.integration, run_id)
+
+    def runs(self, limit: int = 50) -> list[RunInfo]:
+        """The newest runs first."""
+        chosen = select(*_INFO).where(RunRow.integration == self.integration)
+        newest = chosen.order_by(RunRow.started_at.desc(), RunRow.id.desc()).limit(limit)
+        with self.database.reading() as connection:
+            return [RunInfo(**values(row)) for row in connection.execute(newest)]
+
+    def forget_runs(self, before: datetime) -> int:
+        """Delete the records of runs that started before a time; the runs themselves stay, with their summaries.
+
+        Returns:
+            How many rows were deleted.
+        """
+        old = select(RunRow.id).where(RunRow.integration == self.integration, RunRow.started_at < before)
+        with self.database.writing() as connection:
+            return connection.execute(delete(RunRecordRow).where(RunRecordRow.run.in_(old))).rowcount
+
+    def _run(self, connection: Connection, run_id: str, *, lock: bool = False) -> int:
+        chosen = select(RunRow.id).where(RunRow.integration == self.integration, RunRow.run_id == run_id)
+        run = connection.scalar(chosen.with_for_update(key_share=True) if lock else chosen)
+        if run is None:
+            raise LookupError(f"The ledger of {self.integration} knows no run {run_id}: start_run comes first")
+        return run
+
+    def _lock_run(self, connection: Connection, run_id: str) -> int:
+        # Pages of one run may be noted by several threads; one after the other, they cannot deadlock on shared keys.
+        return self._run(connection, run_id, lock=True)
+
+    @staticmethod
+    def _some_keys(connection: Connection, run: int, which: ColumnElement[bool]) -> tuple[str, ...]:
+        chosen = select(RunRecordRow.key).where(RunRecordRow.run == run, which)
+        return tuple(connection.scalars(chosen.order_by(RunRecordRow.id).limit(_LISTED)))
+
+
+def _count(which: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count().filter(which)
+
+
+def _chosen_rows(outcome: Outcome | None, queue: Queue | None) -> Select[Any]:
+    columns = (getattr(RunRecordRow, name) for name in _REPORTED)
+    chosen = select(RunRecordRow.id, RunRecordRow.key.label("crm_id"), *columns).order_by(RunRecordRow.id)
+    chosen = chosen.where(RunRecordRow.outcome.is_not(None) if outcome is None else RunRecordRow.outcome == outcome)
+    return chosen if queue is None else chosen.where(RunRecordRow.queue == queue)
+
+
+def _read_row(run: int, record: SourceRecord) -> dict[str, Any]:
+    read = {"run": run, "key": record.key, "name": record.name, "modified_at": record.modified_at}
+    return read | {"was_read": True, "reason": ""}
+
+
+def _outcome_row(run: int, row: ReportRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _REPORTED} | {"run": run, "key": row.crm_id, "was_read": False}
