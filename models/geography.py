@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import pycountry
+
 from prefect_crm_erp.models.keys import fold
 
 # What people write for a country and no standard lists, in folded form.

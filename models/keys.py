@@ -52,11 +52,14 @@ def _checksum(head: str) -> str:
 
 
 def _restore_case(text: str) -> str:
-    if any(char not in _CHECKSUM for char in text[15:].upper()):
-        raise ValueError(f"{text!r} is not a record id: its last three characters are no checksum")
-    masks = [_CHECKSUM.index(char) for char in text[15:].upper()]
+    """The first 15 characters in the case that the last three tell; ids lose their case in spreadsheets."""
+    suffix = text[15:].upper()
+    masks = [_CHECKSUM.find(char) for char in suffix]
     bits = [mask >> bit & 1 for mask in masks for bit in range(5)]
-    return "".join(char.upper() if bit else char.lower() for char, bit in zip(text[:15], bits, strict=True))
+    head = "".join(char.upper() if bit else char.lower() for char, bit in zip(text[:15], bits, strict=True))
+    if _checksum(head) != suffix:
+        raise ValueError(f"{text!r} is not a record id: its last three characters do not fit the others")
+    return head
 
 
 def clean_text(text: str | None) -> str | None:

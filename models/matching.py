@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rapidfuzz import fuzz
+
 from prefect_crm_erp.models.keys import company_key, postcode_key
 from prefect_crm_erp.models.records import Customer
-from rapidfuzz import fuzz
 
 SIMILAR = 90
 """Similarity of two names (0–100, rapidfuzz token_sort_ratio) from which a person is asked."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from collections.abc import Iterator
+from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -132,15 +133,30 @@ def price_steps(quantity: Decimal, amount: Decimal, digits: int, price_digits: i
         >>> price_steps(Decimal(12), Decimal("152.88"), 2, 4)
         [(Decimal('12'), Decimal('12.7400'))]
     """
-    price = round_to(amount / quantity, price_digits, ROUND_HALF_EVEN)
-    if _line_amount(quantity, price, digits) == amount:
-        return [(quantity, price)]
-    if quantity > 1:
-        most = quantity - 1
-        last = round_to(amount - _line_amount(most, price, digits), price_digits)
-        if last >= 0 and _line_amount(most, price, digits) + _line_amount(Decimal(1), last, digits) == amount:
-            return [(most, price), (Decimal(1), last)]
+    for steps in _candidates(quantity, amount, digits, price_digits):
+        whole = sum(_line_amount(count, price, digits) for count, price in steps)
+        if whole == amount and all(price >= 0 for _, price in steps):
+            return steps
     raise ValueError(f"no unit price with {price_digits} decimal places gives {amount} for a quantity of {quantity}")
+
+
+def _candidates(
+    quantity: Decimal, amount: Decimal, digits: int, price_digits: int
+) -> Iterator[list[tuple[Decimal, Decimal]]]:
+    """One price; then one unit priced apart; then the quantity shared out between two neighbouring prices."""
+    exact = amount / quantity
+    nearest = round_to(exact, price_digits, ROUND_HALF_EVEN)
+    yield [(quantity, nearest)]
+    if quantity <= 1:
+        return
+    lower = round_to(exact, price_digits, ROUND_FLOOR)
+    for price in (nearest, lower):
+        yield [(quantity - 1, price), (Decimal(1), amount - _line_amount(quantity - 1, price, digits))]
+    step = Decimal(1).scaleb(-price_digits)
+    dearer = ((amount - quantity * lower) / step).to_integral_value()
+    for count in (dearer, dearer - 1, dearer + 1):
+        if 0 < count < quantity:
+            yield [(quantity - count, lower), (count, lower + step)]
 
 
 def _line_amount(quantity: Decimal, price: Decimal, digits: int) -> Decimal:

@@ -11,8 +11,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from prefect_crm_erp.models.money import Amount
 from pydantic import BaseModel, ConfigDict, Field
+
+from prefect_crm_erp.models.money import Amount
 
 
 class Record(BaseModel):

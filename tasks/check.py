@@ -7,6 +7,7 @@ from decimal import Decimal
 from babel.numbers import get_territory_currencies
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+
 from prefect_crm_erp.blocks.ledger import CrossReference
 from prefect_crm_erp.blocks.policies.orders import DealsWithoutLines, OrderPolicy
 from prefect_crm_erp.models.geography import country_code

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from prefect.logging import get_logger
+
 from prefect_crm_erp.tasks.run import Run
 
 LEASE = timedelta(seconds=60)

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+
 from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
 from prefect_crm_erp.blocks.policies.orders import MissingProducts
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
@@ -193,17 +194,11 @@ def _unknown_products(run: Run, slot: ErpSlot, skus: Sequence[str]) -> Connector
 def _create_products(
     run: Run, slot: ErpSlot, company: Company, items: Sequence[Item], missing: set[str]
 ) -> dict[str, Product]:
-    lines = {(line.sku or "").strip(): line for item in items for line in item.deal.lines}
-    currencies = {(line.sku or "").strip(): item.currency for item in items for line in item.deal.lines}
     planned = [
-        Product(
-            key=sku,
-            name=clean_text(line.product_name) or sku,
-            unit=line.unit and run.integration.code_lists.units.get(line.unit, line.unit),
-            list_price=line.unit_price,
-            currency=currencies[sku],
-        )
-        for sku, line in lines.items()
+        _new_product(run, company, sku, line, item.currency)
+        for sku, (line, item) in {
+            (line.sku or "").strip(): (line, item) for item in items for line in item.deal.lines
+        }.items()
         if sku in missing
     ]
     if run.integration.orders.shipping_sku in missing:
@@ -217,6 +212,17 @@ def _create_products(
         else:
             created[result.record.key] = result.record
     return created
+
+
+def _new_product(run: Run, company: Company, sku: str, line: DealLine, currency: str) -> Product:
+    """A product as its deal line describes it; a list price in another currency than the company's says nothing."""
+    return Product(
+        key=sku,
+        name=clean_text(line.product_name) or sku,
+        unit=line.unit and run.integration.code_lists.units.get(line.unit, line.unit),
+        list_price=line.unit_price if currency == company.currency else None,
+        currency=company.currency,
+    )
 
 
 def _note_refused(items: Sequence[Item], result: Rejected[Product]) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+
 from prefect_crm_erp.blocks.ledger import SourceRecord
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow, Verdict

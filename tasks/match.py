@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
+
 from prefect_crm_erp.blocks.ledger import AuditEntry, Binding
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.keys import fingerprint
@@ -158,6 +159,8 @@ class _Matching:
             if isinstance(result, Rejected):
                 self._refuse(key, result)
                 continue
+            for item in self.items[key]:
+                item.notes += result.notes
             self._bind(key, result.record, "created", creation_changes(result.record))
             self._settle(key, result.record)
 

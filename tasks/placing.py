@@ -107,6 +107,7 @@ class Placing:
                 item.verdict = Verdict.from_error(result.error)
             else:
                 item.order = result.record
+                item.notes += result.notes
 
     def _prove(self) -> None:
         """Compare the ERP's total with the deal's, to the cent, before the order becomes binding."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
+
 from prefect_crm_erp.blocks.ledger import Parked, ParkEntry
 from prefect_crm_erp.models.outcomes import Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+
 from prefect_crm_erp.blocks.policies.routing import Route
 from prefect_crm_erp.models.outcomes import Note
 from prefect_crm_erp.models.paging import Page

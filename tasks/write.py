@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
+
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Outcome, Verdict
 from prefect_crm_erp.models.paging import Page

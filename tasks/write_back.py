@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+
 from prefect_crm_erp.blocks.crm.base import CrmObject, Update, UpdateResult
 from prefect_crm_erp.blocks.ledger import AuditEntry, ParkEntry
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
