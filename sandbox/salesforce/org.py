@@ -10,12 +10,14 @@ from typing import Any, Literal
 
 from prefect_crm_erp.sandbox.salesforce import values as wire_values
 from prefect_crm_erp.sandbox.salesforce.clock import Clock
+from prefect_crm_erp.sandbox.salesforce.demo import seed_demo, seed_minimum
 from prefect_crm_erp.sandbox.salesforce.errors import ApiError, MultipleMatches, RowRejected
 from prefect_crm_erp.sandbox.salesforce.ids import MalformedId, is_id, new_id, new_instance, to_18
 from prefect_crm_erp.sandbox.salesforce.image import Image, Row
 from prefect_crm_erp.sandbox.salesforce.locks import Locks
 from prefect_crm_erp.sandbox.salesforce.objects import build_schema
 from prefect_crm_erp.sandbox.salesforce.removal import Removal
+from prefect_crm_erp.sandbox.salesforce.rules import rules_of
 from prefect_crm_erp.sandbox.salesforce.schema import Field, SObject
 from prefect_crm_erp.sandbox.salesforce.store import Store
 from prefect_crm_erp.sandbox.salesforce.writer import Writer
@@ -60,8 +62,6 @@ class Org:
         return found or default
 
     def _seed(self, empty: bool) -> None:
-        from prefect_crm_erp.sandbox.salesforce.demo import seed_demo, seed_minimum
-
         with self.transaction():
             seed_minimum(self)
             if not empty:
@@ -89,6 +89,7 @@ class Org:
         return Writer(
             image=self._image,
             locks=self._locks,
+            rules_of=rules_of,
             instance=self._instance,
             now=self.clock.now(),
             user_id=to_18(user_id) if user_id else next(iter(users), None),

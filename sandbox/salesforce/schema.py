@@ -14,7 +14,10 @@ TEXT_TYPES = frozenset({"string", "textarea", "picklist", "email", "phone", "url
 DECIMAL_TYPES = frozenset({"currency", "double", "percent"})
 
 DELETED_WITH = "_DeletedWith"
-"""Member of a row that is no field: the id of the row whose deletion took this one along."""
+CLEARED_LOOKUPS = "_ClearedLookups"
+BIN_MEMBERS = (DELETED_WITH, CLEARED_LOOKUPS)
+"""Members of a row that are no fields, for the way back from the recycle bin: the id of the row whose deletion took
+this one along, and the lookups of other rows that its own deletion emptied."""
 
 OnDelete = Literal["clear", "cascade", "restrict"]
 
@@ -203,7 +206,7 @@ class SObject:
     @cached_property
     def blank(self) -> dict[str, Any]:
         """A row before anything is filled in: every field, most of them empty."""
-        return {f.name: f.default for f in self.fields.values()} | {DELETED_WITH: None}
+        return {f.name: f.default for f in self.fields.values()} | dict.fromkeys(BIN_MEMBERS)
 
     def child(self, relationship: str) -> ChildRelationship | None:
         """The child relationship of that name, in any case; None if there is none."""

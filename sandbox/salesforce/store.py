@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from prefect_crm_erp.sandbox.salesforce.schema import DELETED_WITH, Field, Schema, SObject
+from prefect_crm_erp.sandbox.salesforce.schema import BIN_MEMBERS, Field, Schema, SObject
 from prefect_crm_erp.sandbox.salesforce.values import address_of
 
 FILE_NAME = "org.sqlite"
@@ -46,13 +46,14 @@ class Store:
             self._prepare(sobject)
 
     def _prepare(self, sobject: SObject) -> None:
-        columns = ", ".join(f'"{field.name}" {_column_type(field)}' for field in stored_fields(sobject))
-        self._connection.execute(f'CREATE TABLE IF NOT EXISTS "{sobject.name}" ({columns}, "{DELETED_WITH}" TEXT)')
+        columns = {field.name: _column_type(field) for field in stored_fields(sobject)}
+        columns |= dict.fromkeys(BIN_MEMBERS, "TEXT")
+        definitions = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        self._connection.execute(f'CREATE TABLE IF NOT EXISTS "{sobject.name}" ({definitions})')
         present = {row[1] for row in self._connection.execute(f'PRAGMA table_info("{sobject.name}")')}
-        for field in stored_fields(sobject):
-            if field.name not in present:
-                column = f'"{field.name}" {_column_type(field)}'
-                self._connection.execute(f'ALTER TABLE "{sobject.name}" ADD COLUMN {column}')
+        for name, kind in columns.items():
+            if name not in present:
+                self._connection.execute(f'ALTER TABLE "{sobject.name}" ADD COLUMN "{name}" {kind}')
 
     def setting(self, name: str) -> str | None:
         """A setting of the org, such as its organization's id."""
@@ -70,9 +71,9 @@ class Store:
     def rows(self, sobject: SObject) -> Iterator[dict[str, Any]]:
         """All rows of an object type, in the order of their ids."""
         fields = stored_fields(sobject)
-        names = ", ".join(f'"{field.name}"' for field in fields)
+        names = ", ".join(f'"{name}"' for name in _columns(sobject))
         readers = [_READERS.get(field.type) for field in fields]
-        query = f'SELECT {names}, "{DELETED_WITH}" FROM "{sobject.name}" ORDER BY "Id"'  # noqa: S608 names of the schema
+        query = f'SELECT {names} FROM "{sobject.name}" ORDER BY "Id"'  # noqa: S608 names of the schema
         for values in self._connection.execute(query):
             yield _row(sobject, fields, readers, values)
 
@@ -89,7 +90,7 @@ class Store:
             raise
 
     def _write(self, sobject: SObject, rows: Sequence[Mapping[str, Any]]) -> None:
-        names = [field.name for field in stored_fields(sobject)] + [DELETED_WITH]
+        names = _columns(sobject)
         columns = ", ".join(f'"{name}"' for name in names)
         places = ", ".join("?" * len(names))
         statement = f'INSERT OR REPLACE INTO "{sobject.name}" ({columns}) VALUES ({places})'  # noqa: S608 as above
@@ -110,6 +111,10 @@ class Store:
 def stored_fields(sobject: SObject) -> list[Field]:
     """The fields that have a column: all but the compound ones, which show others together."""
     return [field for field in sobject.fields.values() if field.type != "address"]
+
+
+def _columns(sobject: SObject) -> list[str]:
+    return [field.name for field in stored_fields(sobject)] + list(BIN_MEMBERS)
 
 
 def _column_type(field: Field) -> str:
@@ -135,7 +140,7 @@ def _row(
             row[field.name] = reader(value) if reader else value
         elif field.type != "boolean":
             row[field.name] = None
-    row[DELETED_WITH] = values[-1]
+    row.update(zip(BIN_MEMBERS, values[len(fields) :], strict=True))
     for compound in sobject.compounds:
         row[compound.name] = address_of(compound.name.removesuffix("Address"), row)
     return row

@@ -17,6 +17,7 @@ _EMAIL = re.compile(r"[^@\s,;<>()\[\]\"]+@[^@\s,;<>()\[\]\"]+\.[^@\s,;<>()\[\]\"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _ADDRESS_PARTS = ("City", "Country", "GeocodeAccuracy", "Latitude", "Longitude", "PostalCode", "State", "Street")
+_SHOWN = 255
 _JSON_TOKENS = {str: "VALUE_STRING", bool: "VALUE_TRUE", dict: "START_OBJECT", list: "START_ARRAY"}
 
 
@@ -69,7 +70,7 @@ def _parse_text(field: Field, value: Any) -> str:
     text = value if isinstance(value, str) else format(value, "f")
     # Salesforce counts UTF-16 units: an emoji takes two of a field's characters.
     if len(text) > field.length or len(text.encode("utf-16-le")) // 2 > field.length:
-        message = f"{field.label}: data value too large: {text} (max length={field.length})"
+        message = f"{field.label}: data value too large: {text[:_SHOWN]} (max length={field.length})"
         raise RowRejected.of("STRING_TOO_LONG", message, [field.name])
     return text
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect_crm_erp.sandbox.salesforce import checks
 from prefect_crm_erp.sandbox.salesforce.change import Change
@@ -14,9 +15,11 @@ from prefect_crm_erp.sandbox.salesforce.errors import RowRejected
 from prefect_crm_erp.sandbox.salesforce.ids import MalformedId, new_id, to_18
 from prefect_crm_erp.sandbox.salesforce.image import Image, Row
 from prefect_crm_erp.sandbox.salesforce.locks import Locks
-from prefect_crm_erp.sandbox.salesforce.rules import rules_of
 from prefect_crm_erp.sandbox.salesforce.schema import Field, Schema, SObject
 from prefect_crm_erp.sandbox.salesforce.values import address_of, round_half_up
+
+if TYPE_CHECKING:
+    from prefect_crm_erp.sandbox.salesforce.rules.base import Rules
 
 DEFAULT_PLACES = 2
 """Decimal places of an amount whose currency the org does not know."""
@@ -27,6 +30,7 @@ class Writer:
     """Does one user's writing at one moment. Works inside a transaction of the image.
 
     Attributes:
+        rules_of: The rules of an object type, by its canonical name.
         instance: Two characters of every id of this org.
         now: The stamp of everything that is written.
         trusted: The org itself writes: read-only fields and objects are open to it.
@@ -35,6 +39,7 @@ class Writer:
 
     image: Image
     locks: Locks
+    rules_of: Callable[[str], Rules]
     instance: str
     now: datetime
     user_id: str | None
@@ -183,7 +188,7 @@ class Writer:
 
     def _save(self, change: Change) -> None:
         sobject, row = change.sobject, change.new
-        rules = rules_of(sobject.name)
+        rules = self.rules_of(sobject.name)
         self._lock_parents(change)
         checks.check_references(change, self.image)
         rules.prepare(change, self)

@@ -65,9 +65,7 @@ def objects() -> list[SObject]:
 
 def _account_fields() -> list[Field]:
     return [
-        reference(
-            "MasterRecordId", "Account", label="Master Record ID", createable=False, updateable=False, indexed=False
-        ),
+        reference("MasterRecordId", "Account", label="Master Record ID", createable=False, updateable=False),
         text("Name", 255, label="Account Name", required=True, name_field=True, indexed=True),
         picklist("Type", ACCOUNT_TYPES, label="Account Type"),
         reference("ParentId", "Account", "ChildAccounts", label="Parent Account ID"),
@@ -103,9 +101,7 @@ def _account_fields() -> list[Field]:
 
 def _contact_fields() -> list[Field]:
     return [
-        reference(
-            "MasterRecordId", "Contact", label="Master Record ID", createable=False, updateable=False, indexed=False
-        ),
+        reference("MasterRecordId", "Contact", label="Master Record ID", createable=False, updateable=False),
         reference("AccountId", "Account", "Contacts", on_delete="cascade"),
         text("LastName", 80, required=True),
         text("FirstName", 40),

@@ -106,7 +106,7 @@ def _opportunity_fields() -> list[Field]:
         picklist("ForecastCategoryName", FORECAST_CATEGORIES, label="Forecast Category", restricted=True),
         currency_code(required=True),
         checkbox("HasOpportunityLineItem", label="Has Line Item", calculated=True),
-        reference("SyncedQuoteId", "Quote", indexed=False),
+        reference("SyncedQuoteId", "Quote"),
         reference("Pricebook2Id", "Pricebook2", "Opportunities", label="Price Book ID"),
         owner(),
         reference("ContactId", "Contact", updateable=False),
@@ -128,7 +128,12 @@ def _line_fields() -> list[Field]:
         ),
         integer("SortOrder", createable=False, updateable=True),
         reference(
-            "PricebookEntryId", "PricebookEntry", "OpportunityLineItems", label="Price Book Entry ID", updateable=False
+            "PricebookEntryId",
+            "PricebookEntry",
+            "OpportunityLineItems",
+            label="Price Book Entry ID",
+            updateable=False,
+            on_delete="restrict",
         ),
         reference("Product2Id", "Product2", "OpportunityLineItems", label="Product ID", updateable=False),
         text("ProductCode", 255, calculated=True),

@@ -71,7 +71,14 @@ def _order_fields() -> list[Field]:
 def _item_fields() -> list[Field]:
     return [
         reference("OrderId", "Order", "OrderItems", on_delete="cascade", required=True, updateable=False),
-        reference("PricebookEntryId", "PricebookEntry", "OrderItems", label="Price Book Entry ID", updateable=False),
+        reference(
+            "PricebookEntryId",
+            "PricebookEntry",
+            "OrderItems",
+            label="Price Book Entry ID",
+            updateable=False,
+            on_delete="restrict",
+        ),
         reference("Product2Id", "Product2", "OrderItems", label="Product ID", updateable=False),
         reference("QuoteLineItemId", "QuoteLineItem", "OrderItems", label="Quote Line Item ID", updateable=False),
         text(

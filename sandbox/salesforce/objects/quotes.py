@@ -94,7 +94,12 @@ def _line_fields() -> list[Field]:
         ),
         reference("QuoteId", "Quote", "QuoteLineItems", on_delete="cascade", required=True, updateable=False),
         reference(
-            "PricebookEntryId", "PricebookEntry", "QuoteLineItems", label="Price Book Entry ID", updateable=False
+            "PricebookEntryId",
+            "PricebookEntry",
+            "QuoteLineItems",
+            label="Price Book Entry ID",
+            updateable=False,
+            on_delete="restrict",
         ),
         reference("OpportunityLineItemId", "OpportunityLineItem", "QuoteLineItems", label="Opportunity Product ID"),
         reference("Product2Id", "Product2", "QuoteLineItems", label="Product ID", updateable=False),

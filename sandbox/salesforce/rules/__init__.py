@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from prefect_crm_erp.sandbox.salesforce.rules.accounts import AccountRules, PersonRules
 from prefect_crm_erp.sandbox.salesforce.rules.base import Rules
+from prefect_crm_erp.sandbox.salesforce.rules.company import CurrencyTypeRules, DatedConversionRateRules
+from prefect_crm_erp.sandbox.salesforce.rules.opportunities import (
+    ContactRoleRules,
+    OpportunityLineRules,
+    OpportunityRules,
+)
+from prefect_crm_erp.sandbox.salesforce.rules.orders import OrderItemRules, OrderRules
+from prefect_crm_erp.sandbox.salesforce.rules.products import PricebookEntryRules, PriceBookRules, ProductRules
+from prefect_crm_erp.sandbox.salesforce.rules.quotes import QuoteLineRules, QuoteRules
 
-_RULES: dict[str, Rules] = {}
+_RULES: dict[str, Rules] = {
+    "Account": AccountRules(),
+    "Contact": PersonRules(),
+    "User": PersonRules(),
+    "Opportunity": OpportunityRules(),
+    "OpportunityLineItem": OpportunityLineRules(),
+    "OpportunityContactRole": ContactRoleRules(),
+    "Quote": QuoteRules(),
+    "QuoteLineItem": QuoteLineRules(),
+    "Order": OrderRules(),
+    "OrderItem": OrderItemRules(),
+    "Product2": ProductRules(),
+    "Pricebook2": PriceBookRules(),
+    "PricebookEntry": PricebookEntryRules(),
+    "CurrencyType": CurrencyTypeRules(),
+    "DatedConversionRate": DatedConversionRateRules(),
+}
 _NONE = Rules()
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from prefect_crm_erp.sandbox.salesforce.change import Change
 from prefect_crm_erp.sandbox.salesforce.errors import RowRejected
 from prefect_crm_erp.sandbox.salesforce.image import Row
-
-if TYPE_CHECKING:
-    from prefect_crm_erp.sandbox.salesforce.change import Change
-    from prefect_crm_erp.sandbox.salesforce.writer import Writer
+from prefect_crm_erp.sandbox.salesforce.writer import Writer
 
 
 class Rules:
