@@ -18,7 +18,7 @@ from prefect_crm_erp.sandbox.salesforce.locks import Locks
 from prefect_crm_erp.sandbox.salesforce.objects import build_schema
 from prefect_crm_erp.sandbox.salesforce.removal import Removal
 from prefect_crm_erp.sandbox.salesforce.rules import rules_of
-from prefect_crm_erp.sandbox.salesforce.schema import Field, SObject
+from prefect_crm_erp.sandbox.salesforce.schema import PURGED, Field, SObject
 from prefect_crm_erp.sandbox.salesforce.store import Store
 from prefect_crm_erp.sandbox.salesforce.writer import Writer
 
@@ -211,6 +211,17 @@ class Org:
         with self.transaction():
             Removal(self._writer(user_id)).delete(sobject, record_id)
 
+    def purge(self, obj: str, record_id: str, user_id: str | None = None) -> None:
+        """Delete a row for good, together with the rows that live and die with it; only `deleted` still tells of it.
+
+        Raises:
+            ApiError: There is no such object type.
+            RowRejected: NOT_FOUND, ENTITY_IS_DELETED, DELETE_FAILED, or the row is locked.
+        """
+        sobject = self.schema.get(obj)
+        with self.transaction():
+            Removal(self._writer(user_id)).delete(sobject, record_id, purge=True)
+
     def undelete(self, obj: str, record_id: str, user_id: str | None = None) -> None:
         """Bring a row back from the recycle bin, together with what its deletion took along.
 
@@ -251,14 +262,16 @@ class Org:
     def row_by_id(self, obj: str, record_id: str) -> Row | None:
         """A row, deleted or not, as readers see it; None if there is none."""
         try:
-            return self._image.visible_row(self.schema.get(obj).name, to_18(record_id))
+            row = self._image.visible_row(self.schema.get(obj).name, to_18(record_id))
         except MalformedId:
             return None
+        return None if row is None or row[PURGED] else row
 
     def rows(self, obj: str, include_deleted: bool = False) -> Iterator[Row]:
         """All rows of an object type as readers see them, with Python values."""
         every = self._image.visible_rows(self.schema.get(obj).name)
-        return iter(every) if include_deleted else (row for row in every if not row["IsDeleted"])
+        hidden = PURGED if include_deleted else "IsDeleted"
+        return (row for row in every if not row[hidden])
 
     def rows_by_field(
         self, obj: str, field: str, values: Collection[Any], include_deleted: bool = False
@@ -270,7 +283,8 @@ class Org:
         """
         sobject = self.schema.get(obj)
         found = self._image.visible_matching(sobject.name, sobject.field(field).name, values)
-        return (row for row in found if include_deleted or not row["IsDeleted"])
+        hidden = PURGED if include_deleted else "IsDeleted"
+        return (row for row in found if not row[hidden])
 
     def find_by_external_id(self, obj: str, field: str, value: Any) -> list[str]:
         """Ids of the rows with that external id, as readers see them.
@@ -297,7 +311,7 @@ class Org:
 
     def deleted(self, obj: str, start: datetime, end: datetime) -> list[tuple[str, datetime]]:
         """Ids of the rows that were deleted in the span, and when; its end does not belong to it."""
-        rows = self.rows(obj, include_deleted=True)
+        rows = self._image.visible_rows(self.schema.get(obj).name)
         gone = (row for row in rows if row["IsDeleted"] and start <= row["SystemModstamp"] < end)
         return [(row["Id"], row["SystemModstamp"]) for row in gone]
 

@@ -12,6 +12,7 @@ from prefect_crm_erp.sandbox.salesforce.schema import (
     BIN_MEMBERS,
     CLEARED_LOOKUPS,
     DELETED_WITH,
+    PURGED,
     ChildRelationship,
     SObject,
 )
@@ -34,8 +35,13 @@ class Removal:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    def delete(self, sobject: SObject, record_id: str) -> None:
+    def delete(self, sobject: SObject, record_id: str, *, purge: bool = False) -> None:
         """Delete a row and the rows that live and die with it.
+
+        Args:
+            sobject: Its object type.
+            record_id: Its id.
+            purge: For good: only a trace stays, so that the deletion can be reported.
 
         Raises:
             RowRejected: The row cannot be deleted.
@@ -47,7 +53,7 @@ class Removal:
         for lookup in sobject.owning_lookups:
             if row[lookup.name]:
                 self._writer.locks.demand_free(row[lookup.name])
-        self._bin(row["Id"], self._doomed(sobject, row))
+        self._bin(row["Id"], self._doomed(sobject, row), purge)
 
     def _doomed(self, sobject: SObject, root: Row) -> dict[str, tuple[SObject, Row]]:
         """The row and all that live and die with it, by id, parents first."""
@@ -66,10 +72,11 @@ class Removal:
             for dependent in self._writer.children(child.child_object, child.field, row["Id"]):
                 yield child, dependent
 
-    def _bin(self, root_id: str, doomed: dict[str, tuple[SObject, Row]]) -> None:
+    def _bin(self, root_id: str, doomed: dict[str, tuple[SObject, Row]], purge: bool) -> None:
         cleared = self._lookups_from_outside(doomed)
+        gone: Row = {"IsDeleted": True, DELETED_WITH: root_id, PURGED: "yes" if purge else None}
         for record_id, (sobject, _) in doomed.items():
-            self._writer.amend(sobject.name, record_id, {"IsDeleted": True, DELETED_WITH: root_id})
+            self._writer.amend(sobject.name, record_id, gone)
         sobject, _ = doomed[root_id]
         self._writer.amend(sobject.name, root_id, {CLEARED_LOOKUPS: json.dumps(cleared)})
         for object_name, record_id, field, _ in cleared:
@@ -101,7 +108,7 @@ class Removal:
             RowRejected: The row is not in the recycle bin, or cannot come back.
         """
         row = self._writer.find(sobject, record_id)
-        if not row["IsDeleted"]:
+        if not row["IsDeleted"] or row[PURGED]:
             raise RowRejected.of("UNDELETE_FAILED", "Entity is not in the recycle bin")
         for lookup in sobject.owning_lookups:
             if row[lookup.name] and not self._writer.row(lookup.reference_to[0], row[lookup.name]):

@@ -15,9 +15,10 @@ DECIMAL_TYPES = frozenset({"currency", "double", "percent"})
 
 DELETED_WITH = "_DeletedWith"
 CLEARED_LOOKUPS = "_ClearedLookups"
-BIN_MEMBERS = (DELETED_WITH, CLEARED_LOOKUPS)
-"""Members of a row that are no fields, for the way back from the recycle bin: the id of the row whose deletion took
-this one along, and the lookups of other rows that its own deletion emptied."""
+PURGED = "_Purged"
+BIN_MEMBERS = (DELETED_WITH, CLEARED_LOOKUPS, PURGED)
+"""Members of a row that are no fields, but about its deletion: the id of the row whose deletion took this one along,
+the lookups of other rows that its own deletion emptied, and whether there is no way back from the recycle bin."""
 
 OnDelete = Literal["clear", "cascade", "restrict"]
 
