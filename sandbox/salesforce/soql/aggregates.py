@@ -22,6 +22,8 @@ _NEVER_AGGREGATED = frozenset({Kind.BOOLEAN, Kind.MULTIPICKLIST, Kind.ADDRESS})
 _UNGROUPABLE = frozenset({"currency", "double", "percent", "datetime", "address", "multipicklist"})
 _AVERAGE = Context(prec=16, rounding=ROUND_HALF_UP)
 
+_COMBINE: dict[str, Callable[[list[Any]], Any]] = {"SUM": sum, "AVG": lambda v: _average(v), "MIN": min, "MAX": max}
+
 GroupReader: TypeAlias = Callable[["Group"], Any]
 
 
@@ -133,7 +135,7 @@ class GroupValues:
         read: Callable[[Row], Any] = operand.read
         if operand.bound and self._is_amount(operand):
             read = self._execution.currencies.corporate_reader(operand.bound)
-        combine = {"SUM": sum, "AVG": _average, "MIN": min, "MAX": max}[name]
+        combine = _COMBINE[name]
 
         def compute(group: Group) -> Any:
             values = [value for row in group.rows if (value := read(row)) is not None]

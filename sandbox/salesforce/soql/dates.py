@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from prefect_crm_erp.sandbox.salesforce.soql.literals import EARLIEST, LATEST
@@ -42,14 +43,25 @@ def _fixed() -> dict[str, Span]:
     return spans
 
 
+def _last(unit: str, count: int) -> Span:
+    # The last n days include today; the last n weeks, months … end before the current one.
+    return Span(unit, -count, 1 if unit == "DAY" else 0)
+
+
+def _next(unit: str, count: int) -> Span:
+    return Span(unit, 1, count + 1)
+
+
+def _ago(unit: str, count: int) -> Span:
+    return Span(unit, -count, 1 - count)
+
+
 def _counted() -> dict[str, Callable[[int], Span]]:
     spans: dict[str, Callable[[int], Span]] = {}
     for unit in _UNITS:
-        # The last n days include today; the last n weeks, months … end before the current one.
-        today = 1 if unit == "DAY" else 0
-        spans[f"LAST_N_{unit}S"] = lambda n, u=unit, t=today: Span(u, -n, t)
-        spans[f"NEXT_N_{unit}S"] = lambda n, u=unit: Span(u, 1, n + 1)
-        spans[f"N_{unit}S_AGO"] = lambda n, u=unit: Span(u, -n, 1 - n)
+        spans[f"LAST_N_{unit}S"] = partial(_last, unit)
+        spans[f"NEXT_N_{unit}S"] = partial(_next, unit)
+        spans[f"N_{unit}S_AGO"] = partial(_ago, unit)
     return spans
 
 
@@ -76,8 +88,9 @@ def _start(unit: str, steps: int, today: date) -> date:
     try:
         if unit in _MONTHS:
             return _clamp(_month_start(today, _MONTHS[unit], steps))
-        monday_based = today.isoweekday() % 7 if unit == "WEEK" else 0
-        return _clamp(today + timedelta(days=steps * (7 if unit == "WEEK" else 1) - monday_based))
+        if unit == "WEEK":
+            return _clamp(today + timedelta(days=steps * 7 - today.isoweekday() % 7))
+        return _clamp(today + timedelta(days=steps))
     except (OverflowError, ValueError):
         return EARLIEST if steps < 0 else LATEST
 
