@@ -15,6 +15,8 @@ from typing import ClassVar, Self, TypeVar
 
 from prefect.blocks.abstract import CredentialsBlock
 from prefect.logging import get_logger
+from pydantic import Field
+
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import Capabilities, SystemInfo
 from prefect_crm_erp.models.errors import (
@@ -28,7 +30,6 @@ from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Rejected, WriteResult, Written
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Company, Customer, Record, SalesOrder
-from pydantic import Field
 
 R = TypeVar("R", bound=Record)
 
@@ -133,7 +134,11 @@ class ERP(CredentialsBlock, ABC):
 
     @abstractmethod
     def _update(self, records: Sequence[R], company: Company) -> list[WriteResult[R]]:
-        """Bring existing records (with `erp_id`) to these values; fields that are not mapped stay as they are."""
+        """Bring existing records (with `erp_id`) to these values.
+
+        Fields that are not mapped, and fields that are not set in a record, stay as they are. Compares with what is
+        there and writes what differs, so that repeating it after a lost answer changes nothing more.
+        """
 
     def _confirm(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
         """Make drafts binding. Only for systems whose capabilities say `confirms_orders`."""
@@ -174,24 +179,30 @@ class ERP(CredentialsBlock, ABC):
         """Create the records that have no `erp_id` and update the others, in batches.
 
         A refused batch is taken apart until the records at fault stand alone. A create whose answer was lost is looked
-        up by key before it is sent again.
+        up by key before it is sent again; an update whose answer was lost is compared anew.
 
         Args:
             records: Records of one type, each with its key.
             company: The company to write in.
 
         Returns:
-            One result for each record, in the same order.
+            One result for each record, in the same order. A new record without key, or with the key of another one of
+            the same call, is `Rejected` before any request.
 
         Raises:
+            UnsupportedRecordError: The connector does not write records of this type.
             TransientError: The system is not available; nothing is known to be lost, and keys can be looked up later.
             ConfigurationError: The credentials or rights are wrong.
         """
         self._refuse_unsupported(records)
-        done: dict[int, WriteResult[R]] = {}
-        for writes, write in ((False, self._create_once), (True, self._update)):
-            chosen = [(index, record) for index, record in enumerate(records) if _exists(record) is writes]
-            for batch in chunks(chosen, self.capabilities.batch_size):
+        done: dict[int, WriteResult[R]] = dict(self._unfit(records))
+        for exists, write in ((False, self._create_once), (True, self._update_once)):
+            chosen = [
+                (index, record)
+                for index, record in enumerate(records)
+                if _exists(record) is exists and index not in done
+            ]
+            for batch in chunks(chosen, self._batch_size(type(records[0])) if records else 1):
                 results = self._apart([record for _, record in batch], company, write)
                 done.update(zip((index for index, _ in batch), results, strict=True))
         return [done[index] for index in range(len(records))]
@@ -200,13 +211,14 @@ class ERP(CredentialsBlock, ABC):
         """Make drafts binding orders, in batches; where the ERP places orders in one step they are already.
 
         Returns:
-            One result for each order, in the same order; an order that the ERP holds back (credit limit, approval)
-            is `Rejected` with the ERP's words.
+            One result for each order, in the same order. One that the ERP refuses (credit limit) is `Rejected` with
+            the ERP's words; one that it takes, but that waits for a further approval there, is `Written` with the
+            status `PENDING_APPROVAL`.
         """
         if not self.capabilities.confirms_orders:
             return [Written(order, created=False) for order in orders]
         results: list[WriteResult[SalesOrder]] = []
-        for batch in chunks(orders, self.capabilities.batch_size):
+        for batch in chunks(orders, self._batch_size(SalesOrder)):
             results += self._apart(batch, company, self._confirm_once)
         return results
 
@@ -237,16 +249,49 @@ class ERP(CredentialsBlock, ABC):
         half = len(batch) // 2
         return self._apart(batch[:half], company, write) + self._apart(batch[half:], company, write)
 
+    def _batch_size(self, kind: type[Record]) -> int:
+        """Records of one type in one write request."""
+        return self.capabilities.batch_size
+
+    def _unfit(self, records: Sequence[R]) -> Iterator[tuple[int, Rejected[R]]]:
+        """New records that cannot be written exactly once: without key, or with one that came before in this call."""
+        seen: set[str] = set()
+        for index, record in enumerate(records):
+            if _exists(record):
+                continue
+            key = getattr(record, "key", None)
+            if not key or key in seen:
+                trouble = f"has the key {key!r} of another one in the same call" if key else "has no key"
+                message = f"A {type(record).__name__} {trouble}, so it cannot be written exactly once"
+                yield index, Rejected(record, UnsupportedRecordError(message, system=self.system, fields=("key",)))
+            seen.add(key or "")
+
     def _create_once(self, batch: Sequence[R], company: Company) -> list[WriteResult[R]]:
         """Create; after a lost answer, look every key up, and send again only what is not there."""
+        started = time.monotonic()
         try:
             return self._create(batch, company)
         except UnknownOutcomeError as error:
             get_logger(__name__).warning("%s; looking the keys up before anything is sent again", error)
+            waited = time.monotonic() - started
             found = self._settle(batch, company)
         missing = [record for record in batch if _key(record) not in found]
-        again = iter(self._create(missing, company) if missing else [])
+        if missing and waited > self.settle_seconds:
+            # A system that works this long on a request may still finish it: sending it again could double it.
+            raise UnknownOutcomeError(
+                f"No answer within {waited:.0f} s; the keys are looked up in the next run", system=self.system
+            )
+        again = iter(self._apart(missing, company, self._create) if missing else [])
         return [Written(found[_key(record)][0]) if _key(record) in found else next(again) for record in batch]
+
+    def _update_once(self, batch: Sequence[R], company: Company) -> list[WriteResult[R]]:
+        """Update; after a lost answer once more, for an update compares with what is there and repeats nothing."""
+        try:
+            return self._update(batch, company)
+        except UnknownOutcomeError as error:
+            get_logger(__name__).warning("%s; comparing with what is there now", error)
+            time.sleep(min(self.settle_seconds, 1))
+        return self._update(batch, company)
 
     def _confirm_once(self, batch: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
         """Confirm; after a lost answer, read where each order stands, and confirm only what is still a draft."""

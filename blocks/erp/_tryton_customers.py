@@ -1,0 +1,268 @@
+"""Customers: Tryton's parties with their identifiers, addresses and contact mechanisms."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from prefect_crm_erp.blocks.erp._tryton_contacts import (
+    address_values,
+    contact_values,
+    decode_address,
+    email_of,
+    phone_of,
+    same_address,
+    state_codes,
+    state_notes,
+    used_for,
+)
+from prefect_crm_erp.blocks.erp._tryton_customer_changes import party_changes
+from prefect_crm_erp.blocks.erp._tryton_identifiers import keys_of, searched_forms, vat_identifier, vat_of
+from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom
+from prefect_crm_erp.blocks.erp._tryton_references import References
+from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, Database, Row
+from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded
+from prefect_crm_erp.models.capabilities import Capabilities
+from prefect_crm_erp.models.errors import RejectedRecordError
+from prefect_crm_erp.models.keys import chunks, company_key, postcode_key
+from prefect_crm_erp.models.outcomes import Note, WriteResult, Written
+from prefect_crm_erp.models.records import Company, Customer
+
+PARTY = "party.party"
+PARTS = ("addresses", "contact_mechanisms", "identifiers")
+"""Related records that belong to a party, each with dates of change of its own."""
+
+_FIELDS = (
+    "name",
+    "code",
+    "active",
+    "customer_payment_term",
+    "customer_currency",
+    "tax_identifier.type",
+    "tax_identifier.code_compact",
+    *(f"identifiers.{name}" for name in ("type", "code")),
+    *(f"addresses.{name}" for name in ("street", "city", "postal_code", "country", "subdivision.code")),
+    *(f"addresses.{use}" for use in ("invoice", "delivery")),
+    *(f"contact_mechanisms.{name}" for name in ("type", "value", "name")),
+    *(f"{part}{name}" for part in ("", *(f"{part}." for part in PARTS)) for name in ("create_date", "write_date")),
+)
+_KEYS_PER_SEARCH = 500
+_PATTERNS_PER_SEARCH = 40
+
+
+class Customers:
+    """The customers of a connection.
+
+    Args:
+        database: The connection.
+        references: Its lookups.
+        maps: Its field maps.
+        capabilities: What the connector declares.
+    """
+
+    def __init__(self, database: Database, references: References, maps: Maps, capabilities: Capabilities) -> None:
+        self._database = database
+        self._references = references
+        self._maps = maps
+        self._capabilities = capabilities
+
+    # ------------------------------------------------------------------ reading
+
+    def find(self, keys: Collection[str], company: int | None) -> dict[str, list[Customer]]:
+        """Customers by key. A party that was merged into another counts as that one, which then holds its key."""
+        holders = self._holders(keys)
+        parties = by_id(self._rows({party for ids in holders.values() for party in ids}, company))
+        return {
+            key: [self._decode(parties[party], key) for party in ids if party in parties]
+            for key, ids in holders.items()
+        }
+
+    def read(self, ids: Collection[int], company: int | None) -> list[Customer]:
+        """Customers by Tryton's ids."""
+        return [self._decode(row) for row in self._rows(ids, company)]
+
+    def _rows(self, ids: Collection[int], company: int | None, more: Sequence[str] = ()) -> list[Row]:
+        return self._database.read(PARTY, ids, [*_FIELDS, *more], company) if ids else []
+
+    def _holders(self, keys: Collection[str]) -> dict[str, list[int]]:
+        """Ids of the parties that carry each key; a deactivated identifier (a merge leaves such) counts last."""
+        found: dict[str, dict[int, bool]] = {}
+        for chunk in chunks(dict.fromkeys(keys), _KEYS_PER_SEARCH):
+            domain = [("code", "in", chunk), ("type", "=", None), ANY_ACTIVE]
+            for row in self._database.search("party.identifier", domain, ["code", "party", "active"]):
+                parties = found.setdefault(row["code"], {})
+                parties[row["party"]] = parties.get(row["party"], False) or row["active"]
+        return {
+            key: [party for party, active in parties.items() if active] or list(parties)
+            for key, parties in found.items()
+        }
+
+    def _decode(self, row: Row, key: str | None = None) -> Customer:
+        billing = decode_address(used_for(row["addresses"], "invoice"), self._maps)
+        keys = keys_of(row["identifiers"])
+        own = key or (keys[0] if keys else None)
+        return Customer(
+            **self._maps.customer.decode(row) | {"name": row["name"] or f"[{row['code']}]"},
+            key=own,
+            other_keys=tuple(each for each in keys if each != own),
+            vat_number=vat_of(row["tax_identifier"], row["identifiers"], billing.country),
+            billing=billing,
+            shipping=decode_address(used_for(row["addresses"], "delivery"), self._maps),
+            phone=phone_of(row["contact_mechanisms"]),
+            email=email_of(row["contact_mechanisms"]),
+            modified_at=modified_at(row),
+        )
+
+    # ------------------------------------------------------------------ candidates
+
+    def candidates(self, customers: Sequence[Customer]) -> list[Customer]:
+        """Parties with one of these VAT numbers, postal codes or names."""
+        found = dict.fromkeys(self._by_vat(customers)) | dict.fromkeys(self._by_postal_code(customers))
+        found |= dict.fromkeys(self._by_name(customers))
+        return self.read(list(found), None)
+
+    def _by_vat(self, customers: Sequence[Customer]) -> Iterable[int]:
+        forms = {form for each in customers if each.vat_number for form in searched_forms(each.vat_number)}
+        return self._parties("party.identifier", "code_compact", forms)
+
+    def _by_postal_code(self, customers: Sequence[Customer]) -> Iterable[int]:
+        codes = {address.postal_code for each in customers for address in (each.billing, each.shipping)}
+        return self._parties("party.address", "postal_code", {form for code in codes for form in _spellings(code)})
+
+    def _parties(self, model: str, field: str, values: Collection[str]) -> Iterable[int]:
+        for chunk in chunks(sorted(values), _KEYS_PER_SEARCH):
+            for row in self._database.search(model, [(field, "in", chunk)], ["party"]):
+                yield row["party"]
+
+    def _by_name(self, customers: Sequence[Customer]) -> Iterable[int]:
+        patterns = sorted({pattern for each in customers if (pattern := name_pattern(each.name))})
+        for chunk in chunks(patterns, _PATTERNS_PER_SEARCH):
+            domain = ["OR", *(("name", "ilike", pattern) for pattern in chunk)]
+            for row in self._database.search(PARTY, domain, []):
+                yield row["id"]
+
+    # ------------------------------------------------------------------ writing
+
+    def create(self, customers: Sequence[Customer], company: Company) -> list[WriteResult[Customer]]:
+        """Create parties in one request."""
+        self._prepare(customers)
+        return send_encoded(customers, self._encode, lambda good, values: self._send_new(good, values, company))
+
+    def _send_new(
+        self, customers: list[Customer], encoded: list[tuple[Row, list[Note]]], company: Company
+    ) -> list[WriteResult[Customer]]:
+        try:
+            ids = self._database.create(PARTY, [values for values, _ in encoded], int(company.id))
+        except RejectedRecordError as refusal:
+            if len(customers) > 1 or not (customers[0].phone or customers[0].email):
+                raise
+            # A number or address that only Tryton finds wrong must not lose the customer.
+            encoded = [self._encode(customers[0], refusal=refusal)]
+            ids = self._database.create(PARTY, [values for values, _ in encoded], int(company.id))
+        rows = by_id(after_write(lambda: self._rows(ids, int(company.id))))
+        return [
+            Written(self._decode(rows[identifier], customer.key), notes=tuple(notes))
+            for identifier, customer, (_, notes) in zip(ids, customers, encoded, strict=True)
+        ]
+
+    def _encode(self, customer: Customer, refusal: RejectedRecordError | None = None) -> tuple[Row, list[Note]]:
+        contacts, notes = _contacts(customer, refusal)
+        values: dict[str, Any] = {
+            name: value
+            for name, value in self._maps.customer.encode(customer.model_dump()).items()
+            if value is not None
+        }
+        values["identifiers"] = [("create", self._identifiers(customer))]
+        values["addresses"] = [("create", self._addresses(customer))]
+        values["contact_mechanisms"] = [("create", contacts)]
+        values |= encode_custom(customer.custom, self._references, PARTY)
+        return values, notes + state_notes(customer, self._references)
+
+    def _identifiers(self, customer: Customer) -> list[Row]:
+        keys = [{"type": None, "code": key} for key in (customer.key, *customer.other_keys) if key]
+        if not customer.vat_number:
+            return keys
+        types = self._references.identifier_types
+        return [*keys, vat_identifier(customer.vat_number, customer.billing.country, types)]
+
+    def _addresses(self, customer: Customer) -> list[Row]:
+        one_place = customer.shipping.is_empty or same_address(customer.billing, customer.shipping)
+        wanted = [(customer.billing, True, one_place), (customer.shipping, customer.billing.is_empty, True)]
+        used = wanted[:1] if one_place else [each for each in wanted if not each[0].is_empty]
+        return [
+            address_values(address, self._maps, self._references, self._capabilities)
+            | {"invoice": invoice, "delivery": delivery}
+            for address, invoice, delivery in used
+            if not address.is_empty
+        ]
+
+    def update(self, customers: Sequence[Customer], company: Company) -> list[WriteResult[Customer]]:
+        """Bring parties to these values, in one request; fields that are not set in a record stay as they are."""
+        self._prepare(customers)
+        custom = sorted({name for each in customers for name in each.custom})
+        for each in customers:
+            encode_custom(each.custom, self._references, PARTY)
+        ids = [int(str(each.erp_id)) for each in customers]
+        current = by_id(self._rows(ids, int(company.id), custom))
+        return send_encoded(
+            customers,
+            lambda customer: party_changes(
+                customer, current.get(int(str(customer.erp_id))), self._maps, self._references, self._capabilities
+            ),
+            lambda good, changes: self._send_changes(good, changes, company),
+        )
+
+    def _send_changes(
+        self, customers: list[Customer], encoded: list[tuple[Row, list[Note]]], company: Company
+    ) -> list[WriteResult[Customer]]:
+        ids = [int(str(each.erp_id)) for each in customers]
+        changes = [(identifier, values) for identifier, (values, _) in zip(ids, encoded, strict=True) if values]
+        if changes:
+            self._database.write(PARTY, changes, int(company.id))
+        rows = by_id(after_write(lambda: self._rows(ids, int(company.id))))
+        return [
+            Written(self._decode(rows[identifier], customer.key), created=False, notes=tuple(notes))
+            for identifier, customer, (_, notes) in zip(ids, customers, encoded, strict=True)
+        ]
+
+    def _prepare(self, customers: Sequence[Customer]) -> None:
+        addresses = [address for each in customers for address in (each.billing, each.shipping)]
+        self._references.prepare_subdivisions(state_codes(addresses))
+
+
+def modified_at(row: Row) -> datetime:
+    """When a party or what belongs to it last changed."""
+    parts = [row, *(each for part in PARTS for each in row[part])]
+    return max(part["write_date"] or part["create_date"] for part in parts)
+
+
+def _contacts(customer: Customer, refusal: RejectedRecordError | None) -> tuple[list[Row], list[Note]]:
+    contacts, notes = [], []
+    for field in ("phone", "email"):
+        text = getattr(customer, field)
+        if text and text.strip():
+            row, said = contact_values(field, text, customer, as_typed=refusal is not None)
+            contacts.append(row)
+            notes += said
+    if refusal is not None and notes:
+        notes.append(Note("contact", f"The ERP said: {refusal.message}"))
+    return contacts, notes
+
+
+def _spellings(postal_code: str | None) -> set[str]:
+    """The ways in which people write a postal code: as typed, compact, and with the British space."""
+    compact = postcode_key(postal_code)
+    if not postal_code or not compact:
+        return set()
+    return {postal_code, postal_code.upper(), compact, f"{compact[:-3]} {compact[-3:]}".strip()}
+
+
+def name_pattern(name: str) -> str | None:
+    """A pattern that finds a company's name in other spellings: vowels and umlauts may differ, the legal form too."""
+    words = [word for word in company_key(name).split() if word != "and"]
+    safe = ["".join("%" if char in "aeiouy" else char for char in word.replace("ss", "%")) for word in words]
+    pattern = "%".join(safe)
+    while "%%" in pattern:
+        pattern = pattern.replace("%%", "%")
+    return f"{pattern}%" if sum(char.isalnum() for char in pattern) >= 2 else None

@@ -1,0 +1,158 @@
+"""Products: Tryton's product variants, known by their code."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
+from prefect_crm_erp.blocks.erp._tryton_references import References
+from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
+from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded
+from prefect_crm_erp.models.errors import MissingReferenceError, RejectedRecordError
+from prefect_crm_erp.models.keys import chunks
+from prefect_crm_erp.models.outcomes import WriteResult, Written
+from prefect_crm_erp.models.records import Company, Product
+
+PRODUCT = "product.product"
+TEMPLATE = "product.template"
+
+_FIELDS = (
+    "code",
+    "active",
+    "salable",
+    "template.name",
+    "template.active",
+    "type",
+    "sale_uom.name",
+    "sale_uom.symbol",
+    "list_price_used",
+    "create_date",
+    "write_date",
+)
+_KEYS_PER_SEARCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ProductDefaults:
+    """What a created product gets when the record does not say.
+
+    Attributes:
+        goods_category: Account category of goods; it decides taxes and accounts.
+        services_category: Account category of services.
+        unit: Unit of measure.
+    """
+
+    goods_category: str
+    services_category: str
+    unit: str
+
+
+class Products:
+    """The products of a connection.
+
+    Args:
+        database: The connection.
+        references: Its lookups.
+        maps: Its field maps.
+        defaults: What created products get.
+    """
+
+    def __init__(self, database: Database, references: References, maps: Maps, defaults: ProductDefaults) -> None:
+        self._database = database
+        self._references = references
+        self._maps = maps
+        self._defaults = defaults
+
+    def find(self, keys: Collection[str], company: int | None) -> dict[str, list[Product]]:
+        """Products by SKU; a deactivated one only where no active one has the SKU."""
+        found: dict[str, list[Product]] = {}
+        for chunk in chunks(dict.fromkeys(keys), _KEYS_PER_SEARCH):
+            for row in self._database.search(PRODUCT, [("code", "in", chunk), ANY_ACTIVE], _FIELDS, company=company):
+                found.setdefault(row["code"], []).append(self._decode(row, company))
+        return {key: [each for each in same if each.is_active] or same for key, same in found.items()}
+
+    def read(self, ids: Collection[int], company: int | None) -> list[Product]:
+        """Products by Tryton's ids."""
+        return [self._decode(row, company) for row in self._database.read(PRODUCT, ids, _FIELDS, company)]
+
+    def _decode(self, row: Row, company: int | None) -> Product:
+        values = self._maps.product.decode(row)
+        priced = company is not None and values["list_price"] is not None
+        return Product(
+            **values | {"key": row["code"] or "", "list_price": values["list_price"] if priced else None},
+            currency=self._references.currency_of(company) if company is not None and priced else None,
+            is_active=bool(row["active"] and row["template"]["active"] and row["salable"]),
+            modified_at=row["write_date"] or row["create_date"],
+        )
+
+    # ------------------------------------------------------------------ writing
+
+    def create(self, products: Sequence[Product], company: Company) -> list[WriteResult[Product]]:
+        """Create product templates with one variant each, in one request."""
+
+        def send(good: list[Product], values: list[Row]) -> list[WriteResult[Product]]:
+            templates = self._database.create(TEMPLATE, values, int(company.id))
+            return after_write(lambda: self._created(templates, int(company.id)))
+
+        return send_encoded(products, lambda product: self._encode(product, company), send)
+
+    def _created(self, templates: list[int], company: int) -> list[WriteResult[Product]]:
+        rows = self._database.search(
+            PRODUCT, [("template", "in", templates), ANY_ACTIVE], [*_FIELDS, "template"], company=company
+        )
+        products = {row["template"]["id"]: self._decode(row, company) for row in rows}
+        return [Written(products[template]) for template in templates]
+
+    def _encode(self, product: Product, company: Company) -> Row:
+        if product.list_price is not None and product.currency not in (None, company.currency):
+            raise MissingReferenceError(
+                f"The list price of {product.key} is in {product.currency}; {company.name} has {company.currency}",
+                system=SYSTEM,
+            )
+        category = self._defaults.services_category if product.is_service else self._defaults.goods_category
+        unit = self._references.unit(product.unit or product.unit_symbol or self._defaults.unit)
+        return {
+            "name": one_line(product.name) or product.key,
+            "type": "service" if product.is_service else "goods",
+            "default_uom": unit,
+            "sale_uom": unit,
+            "salable": product.is_active,
+            "account_category": self._references.categories.id_of(category),
+            "list_price": product.list_price,
+            "products": [("create", [{"suffix_code": product.key, "active": True}])],
+            **encode_custom(product.custom, self._references, TEMPLATE),
+        }
+
+    def update(self, products: Sequence[Product], company: Company) -> list[WriteResult[Product]]:
+        """Bring products to these values; fields that are not set in a record stay as they are."""
+        rows = by_id(
+            self._database.read(
+                PRODUCT, [int(str(each.erp_id)) for each in products], [*_FIELDS, "template"], int(company.id)
+            )
+        )
+
+        def send(good: list[Product], values: list[Row]) -> list[WriteResult[Product]]:
+            changes = [
+                (rows[int(str(product.erp_id))]["template"]["id"], each)
+                for product, each in zip(good, values, strict=True)
+                if each
+            ]
+            if changes:
+                self._database.write(TEMPLATE, changes, int(company.id))
+            now = after_write(lambda: self.read([int(str(each.erp_id)) for each in good], int(company.id)))
+            return [Written(each, created=False) for each in now]
+
+        return send_encoded(products, lambda product: self._changes(product, rows, company), send)
+
+    def _changes(self, product: Product, rows: dict[int, Row], company: Company) -> Row:
+        row = rows.get(int(str(product.erp_id)))
+        if row is None:
+            raise RejectedRecordError(f"Tryton has no product with id {product.erp_id} any more", system=SYSTEM)
+        now, given = self._decode(row, int(company.id)), product.model_fields_set
+        wanted: dict[str, Any] = {"name": one_line(product.name), "list_price": product.list_price}
+        changed = {name: value for name, value in wanted.items() if name in given and value != getattr(now, name)}
+        if "is_active" in given and product.is_active != now.is_active:
+            changed["salable"] = product.is_active
+        return changed | encode_custom(product.custom, self._references, TEMPLATE)

@@ -1,0 +1,226 @@
+"""What Tryton's records refer to by id: companies, currencies, countries, payment terms, warehouses; read once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
+from prefect_crm_erp.models.errors import ConfigurationError, MissingReferenceError
+from prefect_crm_erp.models.keys import chunks, fold
+from prefect_crm_erp.models.records import Company
+
+_FRESH_SECONDS = 30.0
+
+
+class NameTable:
+    """Records that have a name of their own, both ways: `USD` to 2 and back.
+
+    A name that is not found is looked for again in Tryton, for it may have been added meanwhile.
+
+    Args:
+        load: Reads (id, name, active) of all records.
+        missing: Sentence for a name that is not there, with `{name}` in it.
+    """
+
+    def __init__(self, load: Callable[[], Iterable[tuple[int, str, bool]]], missing: str) -> None:
+        self._load = load
+        self._missing = missing
+        self._loaded_at = float("-inf")
+        self._ids: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+
+    def id_of(self, name: str) -> int:
+        """The id of an active record by its name, whatever the case.
+
+        Raises:
+            MissingReferenceError: When there is none.
+        """
+        found = self.find(name)
+        if found is None:
+            raise MissingReferenceError(self._missing.format(name=name), system=SYSTEM)
+        return found
+
+    def find(self, name: str) -> int | None:
+        """As `id_of`, but None when there is none."""
+        if _key(name) not in self._ids:
+            self._refresh()
+        return self._ids.get(_key(name))
+
+    def name_of(self, identifier: int) -> str | None:
+        """The name of a record, deactivated ones included."""
+        if identifier not in self._names:
+            self._refresh()
+        return self._names.get(identifier)
+
+    def names(self) -> list[str]:
+        """Names of the active records."""
+        self._refresh()
+        return [self._names[identifier] for identifier in self._ids.values()]
+
+    def _refresh(self) -> None:
+        if time.monotonic() - self._loaded_at < _FRESH_SECONDS:
+            return
+        rows = [row for row in self._load() if row[1]]
+        self._names = {identifier: name for identifier, name, _ in rows}
+        self._ids = {_key(name): identifier for identifier, name, active in reversed(rows) if active}
+        self._loaded_at = time.monotonic()
+
+
+def _key(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+class References:
+    """The lookups of one connection.
+
+    Args:
+        database: The connection.
+        warehouse: Name or code of the warehouse that every order ships from; None to choose by company.
+    """
+
+    def __init__(self, database: Database, warehouse: str | None = None) -> None:
+        self._database = database
+        self._warehouse_name = warehouse
+        self._fields: dict[str, dict[str, Row]] = {}
+        self._subdivisions: dict[str, int | None] = {}
+        self.currencies = self._table(
+            "currency.currency", "code", "The ERP has no currency {name}. Add it there, or change the deal's currency."
+        )
+        self.payment_terms = self._table(
+            "account.invoice.payment_term",
+            "name",
+            "The ERP has no payment term {name!r}. Add it there, or map the name in the code lists.",
+        )
+        self.countries = self._table("country.country", "code", "The ERP has no country {name}. Add it there.")
+        self.categories = self._table(
+            "product.category", "name", "The ERP has no product category {name!r}; check the name in the block.", ()
+        )
+        self.units = self._table("product.uom", "name", "The ERP has no unit of measure {name!r}.")
+        self._unit_symbols = self._table("product.uom", "symbol", "The ERP has no unit of measure {name!r}.")
+
+    def _table(self, model: str, name: str, missing: str, domain: tuple[Any, ...] = (ANY_ACTIVE,)) -> NameTable:
+        def load() -> Iterable[tuple[int, str, bool]]:
+            fields = [name, "active"] if domain else [name]
+            rows = self._database.search(model, list(domain), fields)
+            return [(row["id"], row[name], row.get("active", True)) for row in rows]
+
+        return NameTable(load, missing)
+
+    @cached_property
+    def companies(self) -> list[Company]:
+        """The companies that the user works for.
+
+        Tryton has no short code for a company: it is the code of its party, unless that is a mere number from the
+        sequence, or the code of the warehouse at its address.
+        """
+        return [
+            Company(
+                id=str(row["id"]),
+                name=row["party"]["name"],
+                code=_short_code(row["party"]["code"]) or self._code_at_home(row["party"]["id"]),
+                currency=row["currency"]["code"],
+            )
+            for row in self._company_rows
+        ]
+
+    def _code_at_home(self, party: int) -> str | None:
+        codes = [row["code"] for row in self._warehouses if row["address"] and row["address"]["party"] == party]
+        return _short_code(codes[0]) if len(codes) == 1 else None
+
+    @cached_property
+    def _company_rows(self) -> list[Row]:
+        return self._database.search("company.company", [], ["party.name", "party.code", "currency.code"])
+
+    def currency_of(self, company_id: int) -> str:
+        """The currency of a company's books."""
+        return next(each.currency for each in self.companies if each.id == str(company_id))
+
+    def unit(self, name: str) -> int:
+        """The id of a unit of measure by name or symbol.
+
+        Raises:
+            MissingReferenceError: When there is none.
+        """
+        return self.units.find(name) or self._unit_symbols.id_of(name)
+
+    # ------------------------------------------------------------------ states
+
+    def prepare_subdivisions(self, codes: Iterable[str]) -> None:
+        """Look up ISO 3166-2 codes (`US-CA`) that are not known yet, all in one call."""
+        for chunk in chunks(sorted({code for code in codes if code not in self._subdivisions}), 200):
+            rows = self._database.search("country.subdivision", [("code", "in", chunk)], ["code", "type"])
+            found = {row["code"]: row["id"] for row in rows if self._fits_country(row)}
+            self._subdivisions |= {code: found.get(code) for code in chunk}
+
+    def subdivision(self, code: str) -> int | None:
+        """The id of a state by its ISO 3166-2 code; None when Tryton has none that an address may name."""
+        self.prepare_subdivisions([code])
+        return self._subdivisions[code]
+
+    def _fits_country(self, row: Row) -> bool:
+        allowed = self._subdivision_types.get(row["code"][:2])
+        return not allowed or row["type"] in allowed
+
+    @cached_property
+    def _subdivision_types(self) -> dict[str, list[str]]:
+        """Kinds of subdivision that addresses of a country may name; a country that is absent takes any."""
+        rows = self._database.search("party.address.subdivision_type", [], ["country_code", "types"])
+        return {row["country_code"]: list(row["types"] or ()) for row in rows}
+
+    # ------------------------------------------------------------------ warehouses
+
+    def warehouse(self, company_id: int) -> int | None:
+        """The warehouse that a company's orders ship from.
+
+        The one that the block names; else the only one; else the one at the company's own address. None leaves the
+        choice to Tryton.
+
+        Raises:
+            ConfigurationError: When the block names one that does not exist.
+        """
+        if self._warehouse_name:
+            return self._named_warehouse(self._warehouse_name)
+        if len(self._warehouses) == 1:
+            return int(self._warehouses[0]["id"])
+        company = next((row for row in self._company_rows if row["id"] == company_id), None)
+        for row in self._warehouses if company else ():
+            if row["address"] and row["address"]["party"] == company["party"]["id"]:
+                return int(row["id"])
+        return None
+
+    def _named_warehouse(self, name: str) -> int:
+        for row in self._warehouses:
+            if fold(name) in (fold(row["name"]), fold(row["code"])):
+                return int(row["id"])
+        known = ", ".join(row["name"] for row in self._warehouses)
+        raise ConfigurationError(f"There is no warehouse {name!r}; there are: {known}", system=SYSTEM)
+
+    @cached_property
+    def _warehouses(self) -> list[Row]:
+        return self._database.search("stock.location", [("type", "=", "warehouse")], ["name", "code", "address.party"])
+
+    # ------------------------------------------------------------------ what the models have
+
+    def fields(self, model: str) -> dict[str, Row]:
+        """The definitions of a model's fields; which ones there are depends on the activated modules."""
+        if model not in self._fields:
+            self._fields[model] = self._database.fields(model)
+        return self._fields[model]
+
+    def has(self, model: str, field: str) -> bool:
+        """Whether a model has a field."""
+        return field in self.fields(model)
+
+    @cached_property
+    def identifier_types(self) -> frozenset[str]:
+        """Types of party identifier that this Tryton offers, such as `eu_vat`."""
+        context = self._database.context(None)
+        types = self._database.rpc.call("model.party.identifier.get_types", context=context)
+        return frozenset(name for name, _ in types if name)
+
+
+def _short_code(code: str | None) -> str | None:
+    return code if code and not code.isdigit() else None

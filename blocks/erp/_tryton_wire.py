@@ -1,0 +1,158 @@
+"""What goes over the wire to and from Tryton: values in its JSON, and what its errors mean.
+
+Tryton answers most trouble with HTTP 200 and an `error`; what comes back by status is the session (401), the database
+(404), the rights of a method (403) and the database's own trouble (503).
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from prefect_crm_erp.blocks.http import status_error
+from prefect_crm_erp.models.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConnectorError,
+    CreditLimitError,
+    LockedRecordError,
+    RejectedRecordError,
+)
+
+ANSWER = "tryton.answer"
+"""Key of the parsed body among the extensions of a response."""
+
+_CREDIT_WORDS = re.compile(r"credit limit", re.IGNORECASE)
+_RIGHTS_WORDS = re.compile(r"^(?:You are not allowed to (?:access|create|read|write)|Calling button )")
+_MISSING_NAME = re.compile(r"^'([a-z_]+(?:\.[a-z_]+)*)'$")
+# SQLite's parser gives up on the long statements that Tryton makes of many records; fewer at once go through.
+_TOO_MANY = re.compile(r"parser stack overflow|too many SQL variables|expression tree is too large", re.IGNORECASE)
+
+
+# ---------------------------------------------------------------------- values on the wire
+
+
+def to_wire(value: Any) -> Any:
+    """What JSON cannot hold, in Tryton's form; for `json.dumps(default=…)`.
+
+    Raises:
+        TypeError: For a value that Tryton has no form for.
+    """
+    if isinstance(value, Decimal):
+        return {"__class__": "Decimal", "decimal": str(value)}
+    if isinstance(value, datetime):
+        return _datetime_to_wire(value)
+    if isinstance(value, date):
+        return {"__class__": "date", "year": value.year, "month": value.month, "day": value.day}
+    if isinstance(value, bytes):
+        return {"__class__": "bytes", "base64": base64.b64encode(value).decode()}
+    if isinstance(value, timedelta):
+        return {"__class__": "timedelta", "seconds": value.total_seconds()}
+    if isinstance(value, set | frozenset):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no form in Tryton's JSON")
+
+
+def _datetime_to_wire(value: datetime) -> dict[str, Any]:
+    moment = value.astimezone(UTC)
+    parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+    return {"__class__": "datetime", **{part: getattr(moment, part) for part in parts}}
+
+
+def from_wire(value: dict[str, Any]) -> Any:
+    """A JSON object as the Python value that it stands for; for `json.loads(object_hook=…)`.
+
+    Tryton's times are naive and UTC; here they become aware.
+    """
+    reader = _READERS.get(value.get("__class__", ""))
+    return reader(value) if reader else value
+
+
+_READERS = {
+    "Decimal": lambda value: Decimal(value["decimal"]),
+    "date": lambda value: date(value["year"], value["month"], value["day"]),
+    "datetime": lambda value: datetime(
+        *(value[part] for part in ("year", "month", "day", "hour", "minute", "second", "microsecond")), tzinfo=UTC
+    ),
+    "time": lambda value: time(value["hour"], value["minute"], value["second"], value["microsecond"]),
+    "timedelta": lambda value: timedelta(seconds=value["seconds"]),
+    "bytes": lambda value: base64.b64decode(value["base64"]),
+}
+
+
+# ---------------------------------------------------------------------- errors
+
+
+def classify(response: httpx.Response) -> ConnectorError | None:
+    """What an answer means; None when it is good. The parsed body is left in the response's extensions."""
+    if response.status_code != 200:
+        return _status_trouble(response)
+    try:
+        answer = json.loads(response.content, object_hook=from_wire)
+        trouble = answer.get("error")
+    except (ValueError, AttributeError):
+        return ConfigurationError("The address does not answer like a Tryton server; check it")
+    response.extensions[ANSWER] = answer
+    return _rpc_trouble(trouble) if trouble else None
+
+
+def _status_trouble(response: httpx.Response) -> ConnectorError | None:
+    words = _words_of_page(response)
+    if _TOO_MANY.search(words) or response.status_code == 413:
+        return RejectedRecordError(f"Too many records in one request: {words}", code="batch")
+    if response.status_code == 403:
+        return ConfigurationError(f"The user may not call this in Tryton, or it is no Tryton server: {words}")
+    if response.status_code in (404, 405):
+        return ConfigurationError(f"There is no such database, or no Tryton server at this address: {words}")
+    if 400 <= response.status_code < 500 and response.status_code not in (401, 408, 429):
+        return RejectedRecordError(words, code=str(response.status_code))
+    return status_error(response, words)
+
+
+def _words_of_page(response: httpx.Response) -> str:
+    """The text of an HTML error page, without its mark-up."""
+    text = re.sub(r"<title>.*?</title>|<[^>]*>", " ", response.text, flags=re.DOTALL)
+    return " ".join(html.unescape(text).split())[:500] or f"HTTP {response.status_code}"
+
+
+def _rpc_trouble(error: Any) -> ConnectorError:
+    kind, details = (error[0], error[1]) if isinstance(error, list) and len(error) > 1 else (str(error), "")
+    if kind == "UserWarning":
+        name, *words = details
+        return _refusal(_join(words), code=str(name))
+    if kind == "UserError":
+        return _refusal(_join(details[:2]), code=kind)
+    if kind == "ConcurrencyException":
+        return LockedRecordError(_join([details] if isinstance(details, str) else details), code=kind)
+    if kind == "LoginException":
+        return AuthenticationError(f"Tryton asks for more than a password to sign in: {_join(details)}")
+    return _programming_trouble(str(kind))
+
+
+def _refusal(words: str, code: str) -> ConnectorError:
+    if _CREDIT_WORDS.search(words) or ".credit_limit_" in code:
+        return CreditLimitError(words, code=code)
+    if _RIGHTS_WORDS.match(words):
+        return ConfigurationError(f"The integration's user lacks rights in Tryton: {words}")
+    return RejectedRecordError(words, code=code)
+
+
+def _programming_trouble(words: str) -> ConnectorError:
+    missing = _MISSING_NAME.match(words)
+    if missing:
+        return ConfigurationError(
+            f"The database does not know {missing[1]!r}: a Tryton module that the integration needs is not activated"
+        )
+    return RejectedRecordError(words, code="internal")
+
+
+def _join(words: Iterable[Any]) -> str:
+    return "\n".join(str(word) for word in words if word)

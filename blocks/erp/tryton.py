@@ -1,0 +1,246 @@
+"""Tryton as an ERP: the connection block of a Tryton 8.0 database, over its JSON-RPC."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr
+
+from prefect_crm_erp.blocks.erp._tryton_changes import Source, change_pages
+from prefect_crm_erp.blocks.erp._tryton_connection import Lazy, TrytonConnection, TrytonSettings
+from prefect_crm_erp.blocks.erp._tryton_products import ProductDefaults
+from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM
+from prefect_crm_erp.blocks.erp.base import ERP, CreditPosition
+from prefect_crm_erp.blocks.http import CallCount
+from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, SystemInfo
+from prefect_crm_erp.models.errors import UnsupportedRecordError
+from prefect_crm_erp.models.outcomes import WriteResult
+from prefect_crm_erp.models.paging import Cursor, Page
+from prefect_crm_erp.models.records import Company, Customer, OrderLine, Product, Record, SalesOrder
+
+R = TypeVar("R", bound=Record)
+
+_MODELS: dict[type[Record], str] = {
+    Customer: "party.party",
+    Product: "product.product",
+    SalesOrder: "sale.sale",
+    OrderLine: "sale.line",
+}
+_SOURCES: dict[type[Record], tuple[Source, ...]] = {
+    Customer: (
+        Source("party.party", deactivable=True),
+        Source("party.address", "party", deactivable=True),
+        Source("party.identifier", "party", deactivable=True),
+        Source("party.contact_mechanism", "party", deactivable=True),
+    ),
+    SalesOrder: (Source("sale.sale"),),
+}
+
+
+class Tryton(ERP):
+    """Connection to a Tryton 8.0 database.
+
+    The user needs the groups of sales and parties (and of products, where products are created), all companies that
+    orders go to, and the company filter `All`. It should not be in the credit limit group: Tryton then refuses orders
+    over a customer's limit, instead of asking.
+
+    Example:
+        Load a saved connection and list the companies behind it:
+
+        ```python
+        from prefect_crm_erp.blocks import Tryton
+
+        tryton = Tryton.load("BLOCK_NAME")
+        for company in tryton.companies():
+            print(company.name, company.currency)
+        ```
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    _block_type_name = "Tryton ERP"
+    _block_type_slug = "tryton-erp"
+    _logo_url = HttpUrl("https://www.tryton.org/images/logo.svg")
+    _documentation_url = HttpUrl("https://docs.tryton.org/8.0/")
+
+    system: ClassVar[str] = SYSTEM
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        reads=frozenset({Customer, Product, SalesOrder}),
+        writes=frozenset({Customer, Product, SalesOrder}),
+        page_size=200,
+        batch_size=100,
+        idempotency=Idempotency.SEARCH_FIRST,
+        has_subsidiaries=True,
+        confirms_orders=True,
+        changes=frozenset({Customer, SalesOrder}),
+    )
+
+    server_url: str = Field(title="Address", description="Address of the Tryton server, like https://erp.example.com.")
+    database: str = Field(title="Database", description="Name of the Tryton database.", min_length=1)
+    username: str = Field(title="User name", description="Login of the user that the integration works as.")
+    password: SecretStr = Field(title="Password", description="Password of that user.")
+    ca_file: Path | None = Field(
+        default=None,
+        title="CA file",
+        description="CA certificate (PEM) to trust, when the server's certificate is of the company's own authority.",
+    )
+    warehouse: str | None = Field(
+        default=None,
+        title="Warehouse",
+        description="Name or code of the warehouse that orders ship from; when empty, the company's own.",
+    )
+    goods_category: str = Field(
+        default="Goods",
+        title="Category of goods",
+        description="Account category that created products get; it decides their taxes and accounts.",
+    )
+    services_category: str = Field(
+        default="Services",
+        title="Category of services",
+        description="Account category that created services get; it decides their taxes and accounts.",
+    )
+    default_unit: str = Field(
+        default="Unit",
+        title="Unit of measure",
+        description="Unit that created products are sold by when the CRM names none.",
+    )
+    orders_per_request: int = Field(
+        default=100, ge=1, le=1000, title="Orders per request", description="How many orders are sent in one request."
+    )
+    customers_per_request: int = Field(
+        default=50,
+        ge=1,
+        le=1000,
+        title="Customers per request",
+        description="How many customers or products are sent in one request; Tryton on SQLite takes up to 50.",
+    )
+
+    _lazy: Lazy = PrivateAttr(default_factory=Lazy)
+
+    # ------------------------------------------------------------------ the connection
+
+    @property
+    def calls(self) -> CallCount:
+        """Requests sent since the connection was opened."""
+        return self._connection.rpc.calls
+
+    def check(self) -> SystemInfo:
+        """Sign in and see that server, modules and the user's rights are what the integration needs."""
+        return self._connection.check()
+
+    def companies(self) -> list[Company]:
+        """The companies that the user works for."""
+        return list(self._connection.references.companies)
+
+    def currencies(self) -> frozenset[str]:
+        """ISO 4217 codes of the active currencies."""
+        return frozenset(self._connection.references.currencies.names())
+
+    def close(self) -> None:
+        """Close the connection; the next call opens it again."""
+        with self._lazy.lock:
+            if self._lazy.connection is not None:
+                self._lazy.connection.rpc.close()
+            self._lazy.connection = None
+
+    @property
+    def _connection(self) -> TrytonConnection:
+        with self._lazy.lock:
+            if self._lazy.connection is None:
+                self._lazy.connection = TrytonConnection(self._settings(), self.capabilities)
+            return self._lazy.connection
+
+    def _settings(self) -> TrytonSettings:
+        return TrytonSettings(
+            url=self.server_url.strip().rstrip("/"),
+            database=self.database,
+            username=self.username,
+            password=self.password,
+            ca_file=str(self.ca_file) if self.ca_file else None,
+            timeout_seconds=self.timeout_seconds,
+            warehouse=self.warehouse,
+            defaults=ProductDefaults(self.goods_category, self.services_category, self.default_unit),
+        )
+
+    # ------------------------------------------------------------------ reading
+
+    def find(self, kind: type[R], keys: Collection[str], company: Company | None = None) -> dict[str, list[R]]:
+        """Look records up by key: customers by CRM account id, products by SKU, sales by the deal's CRM id.
+
+        A party that was merged into another in Tryton is found as that one.
+        """
+        self._refuse_unread(kind)
+        wanted = [key for key in keys if key]
+        return self._connection.desk(kind).find(wanted, _number(company)) if wanted else {}
+
+    def read(self, kind: type[R], erp_ids: Collection[str], company: Company | None = None) -> list[R]:
+        """Read records by Tryton's ids; what is gone is left out."""
+        self._refuse_unread(kind)
+        ids = [int(each) for each in erp_ids if str(each).isdigit()]
+        return self._connection.desk(kind).read(ids, _number(company)) if ids else []
+
+    def candidates(self, customers: Sequence[Customer]) -> list[Customer]:
+        """Parties with the VAT number, a postal code or a name like that of one of these customers."""
+        return self._connection.customers.candidates(customers) if customers else []
+
+    def changes(self, kind: type[R], since: Cursor | None, company: Company | None = None) -> Iterator[Page[R]]:
+        """Records that changed at or after a time, ordered by (modified, id); all of that very time come again.
+
+        Tryton stamps a change with the time at which its transaction began, and shows it when the transaction ends:
+        begin some minutes before the last place.
+        """
+        if kind not in self.capabilities.changes:
+            raise UnsupportedRecordError(f"Tryton does not report changes of {kind.__name__}", system=SYSTEM)
+        connection, number = self._connection, _number(company)
+        restricted = number if kind is SalesOrder else None
+        return change_pages(
+            connection.database,
+            _SOURCES[kind],
+            lambda ids: connection.desk(kind).read(ids, number),
+            since,
+            restricted,
+            self.capabilities.page_size,
+        )
+
+    def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
+        """Credit limit and used credit (receivable plus confirmed sales not yet invoiced) by customer."""
+        ids = [int(each) for each in customer_ids if each.isdigit()]
+        positions = self._connection.credit(ids, int(company.id)) if ids else {}
+        return {str(each): CreditPosition(limit, used, company.currency) for each, (limit, used) in positions.items()}
+
+    def fields(self, kind: type[Record]) -> Collection[str]:
+        """Names of the fields of Tryton's model that a field map may add."""
+        if kind not in _MODELS:
+            raise UnsupportedRecordError(f"Tryton has no model for {kind.__name__}", system=SYSTEM)
+        return [name for name in self._connection.references.fields(_MODELS[kind]) if name != "id"]
+
+    def url(self, record: Record) -> str | None:
+        """Address of the record in Tryton's web client."""
+        model, erp_id = _MODELS.get(type(record)), getattr(record, "erp_id", None)
+        if model is None or erp_id is None:
+            return None
+        return f"{self.server_url.strip().rstrip('/')}/#{self.database}/model/{model}/{erp_id}"
+
+    # ------------------------------------------------------------------ writing
+
+    def _batch_size(self, kind: type[Record]) -> int:
+        return self.orders_per_request if kind is SalesOrder else self.customers_per_request
+
+    def _create(self, records: Sequence[R], company: Company) -> list[WriteResult[R]]:
+        return self._connection.desk(type(records[0])).create(records, company)
+
+    def _update(self, records: Sequence[R], company: Company) -> list[WriteResult[R]]:
+        return self._connection.desk(type(records[0])).update(records, company)
+
+    def _confirm(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        return self._connection.orders.confirm(orders, company)
+
+    def _refuse_unread(self, kind: type[Record]) -> None:
+        if kind not in self.capabilities.reads:
+            raise UnsupportedRecordError(f"The Tryton connector does not read {kind.__name__}", system=SYSTEM)
+
+
+def _number(company: Company | None) -> int | None:
+    return int(company.id) if company is not None else None
