@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from prefect.blocks.core import Block
+from pydantic import ConfigDict, Field, model_validator
+
 from prefect_crm_erp.blocks.crm import AnyCRM
 from prefect_crm_erp.blocks.erp import AnyERP
 from prefect_crm_erp.blocks.ledger import Ledger
 from prefect_crm_erp.blocks.policies import CodeLists, CustomFieldMap, ErpSlot, OrderPolicy, SubsidiaryRouting
 from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
-from pydantic import ConfigDict, Field, model_validator
 
 
 class Integration(Block):

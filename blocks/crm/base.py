@@ -10,12 +10,13 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from prefect.blocks.abstract import CredentialsBlock
+from pydantic import Field
+
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Account, Deal, DealSource
-from pydantic import Field
 
 
 class CrmObject(StrEnum):

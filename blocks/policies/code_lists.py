@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from prefect.blocks.core import Block
+from pydantic import ConfigDict, Field
+
 from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
 from prefect_crm_erp.models.keys import fold
-from pydantic import ConfigDict, Field
 
 # Units that are the same thing under two names, in both directions.
 _SAME_UNITS = (

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 from prefect.blocks.core import Block
+from pydantic import BaseModel, ConfigDict, Field
+
 from prefect_crm_erp.blocks.crm.base import CustomFields
 from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
-from pydantic import BaseModel, ConfigDict, Field
 
 
 class MappedRecord(StrEnum):

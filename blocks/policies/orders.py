@@ -6,8 +6,9 @@ from datetime import date
 from enum import StrEnum
 
 from prefect.blocks.core import Block
-from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
 from pydantic import ConfigDict, Field
+
+from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
 
 
 class MissingProducts(StrEnum):

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from prefect.blocks.core import Block
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
 from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
 from prefect_crm_erp.models.geography import country_code, country_name
 from prefect_crm_erp.models.keys import fold
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.records import Account
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ErpSlot(StrEnum):
