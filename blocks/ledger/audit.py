@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import datetime
 
 from sqlalchemy import Connection, select
 from sqlalchemy import insert as plain_insert
 
-from prefect_crm_erp.blocks.ledger.database import Database
 from prefect_crm_erp.blocks.ledger.entries import AuditEntry
-from prefect_crm_erp.blocks.ledger.part import Part, values
+from prefect_crm_erp.blocks.ledger.part import Part, members, values
 from prefect_crm_erp.blocks.ledger.tables import AuditRow
 
 _COLUMNS = tuple(member.name for member in fields(AuditEntry))
@@ -24,7 +24,7 @@ class Audit(Part):
         if not entries:
             return
         with self.database.writing() as connection:
-            add_entries(connection, self.database, self.integration, entries)
+            add_entries(connection, self.integration, entries, self.database.now(connection))
 
     def audit_trail(self, kind: str | None = None, key: str | None = None, limit: int = 100) -> list[AuditEntry]:
         """The newest entries first, of one key, of one kind, or of all."""
@@ -40,18 +40,16 @@ class Audit(Part):
 
 def add_entries(
     connection: Connection,
-    database: Database,
     integration: str,
     entries: Sequence[AuditEntry],
+    now: datetime,
     run_id: str | None = None,
 ) -> None:
-    """Add entries in a transaction that is open; `run_id` is for those that name no run."""
+    """Add entries in an open transaction; `now` and `run_id` are for those that name no time and no run."""
     if not entries:
         return
-    now = database.now(connection)
     rows = [
-        {name: getattr(entry, name) for name in _COLUMNS}
-        | {"integration": integration, "run_id": entry.run_id or run_id, "at": entry.at or now}
+        members(entry, _COLUMNS) | {"integration": integration, "run_id": entry.run_id or run_id, "at": entry.at or now}
         for entry in entries
     ]
     connection.execute(plain_insert(AuditRow), rows)

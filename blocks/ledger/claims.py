@@ -116,7 +116,7 @@ class Claims(Part):
         found: dict[str, BusyKey] = {}
         for some in lists_of(keys):
             for key, run_id, until in connection.execute(select(*columns).where(*self._are(kind, some))):
-                if run_id is not None:
+                if run_id and until:
                     found[key] = BusyKey(run_id, until)
         return found
 
@@ -127,7 +127,8 @@ class Claims(Part):
         for some in lists_of(keys):
             held = select(*columns).where(*self._are(kind, some), ClaimRow.run_id == run_id)
             for key, since, until in connection.execute(held.order_by(ClaimRow.key).with_for_update()):
-                found[key] = until - since
+                if since and until:
+                    found[key] = until - since
         return found
 
     def _note_intents(
@@ -146,20 +147,24 @@ class Claims(Part):
 
 
 def settle(connection: Connection, integration: str, kind: str, keys: Collection[str], run_id: str) -> None:
-    """End the claims on keys whose outcome is known now; those that another run took over are its own to end."""
+    """End the claims on keys whose outcome is known now; those that another run took over are its own to end.
+
+    Until the transaction ends, no other one settles these keys.
+    """
+    is_ours = or_(ClaimRow.run_id == run_id, ClaimRow.run_id.is_(None))
     for some in lists_of(keys):
-        ours = (ClaimRow.integration == integration, ClaimRow.kind == kind, ClaimRow.key.in_(some))
-        is_ours = or_(ClaimRow.run_id == run_id, ClaimRow.run_id.is_(None))
-        _delete_in_order(connection, *ours, is_ours)
+        these = and_(ClaimRow.integration == integration, ClaimRow.kind == kind, ClaimRow.key.in_(some))
+        _lock(connection, these)
+        connection.execute(delete(ClaimRow).where(these, is_ours))
 
 
 def release_unsent(connection: Connection, integration: str, run_id: str) -> None:
     """End a run's claims on keys that nothing was sent for; the others stay until their lease ends."""
-    held = (ClaimRow.integration == integration, ClaimRow.run_id == run_id)
-    _delete_in_order(connection, *held, ClaimRow.fingerprint.is_(None))
+    held = and_(ClaimRow.integration == integration, ClaimRow.run_id == run_id, ClaimRow.fingerprint.is_(None))
+    _lock(connection, held)
+    connection.execute(delete(ClaimRow).where(held))
 
 
-def _delete_in_order(connection: Connection, *where: ColumnElement[bool]) -> None:
-    # Locked in the order of keys, as everywhere: a plain DELETE takes its locks in any order and may deadlock.
-    connection.execute(select(ClaimRow.key).where(*where).order_by(ClaimRow.kind, ClaimRow.key).with_for_update())
-    connection.execute(delete(ClaimRow).where(*where))
+def _lock(connection: Connection, which: ColumnElement[bool]) -> None:
+    # In the order of keys, as everywhere: DELETE and UPDATE take their locks in any order, and may deadlock.
+    connection.execute(select(ClaimRow.key).where(which).order_by(ClaimRow.kind, ClaimRow.key).with_for_update())

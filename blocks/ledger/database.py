@@ -88,7 +88,7 @@ class Database:
             return self._clock()
         if connection.dialect.name == "sqlite":
             return datetime.now(UTC)
-        time: datetime = connection.scalar(select(func.clock_timestamp()))
+        time: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
         return time.astimezone(UTC)
 
     @contextmanager

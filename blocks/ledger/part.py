@@ -37,6 +37,11 @@ def lists_of(keys: Collection[str]) -> Iterator[list[str]]:
     return chunks(distinct(keys), IN_LIST)
 
 
+def members(entry: Any, names: Iterable[str]) -> dict[str, Any]:
+    """An entry's members by name, to store it."""
+    return {name: getattr(entry, name) for name in names}
+
+
 def values(row: Row[Any], *without: str) -> dict[str, Any]:
     """A row's columns by name, to build an entry from."""
     return {name: value for name, value in row._mapping.items() if name not in without}

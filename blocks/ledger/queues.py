@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -9,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, text, update
 
-from prefect_crm_erp.blocks.ledger.database import Database, insert
+from prefect_crm_erp.blocks.ledger.database import insert
 from prefect_crm_erp.blocks.ledger.entries import Parked, ParkEntry, RetryPolicy
-from prefect_crm_erp.blocks.ledger.part import Part, lists_of, values
+from prefect_crm_erp.blocks.ledger.part import Part, lists_of, members, values
 from prefect_crm_erp.blocks.ledger.tables import ParkedRow
 from prefect_crm_erp.models.outcomes import Queue
 
@@ -71,7 +72,7 @@ class Queues(Part):
         if not keys:
             return
         with self.database.writing() as connection:
-            resolve(connection, self.database, self.integration, kind, keys, resolution)
+            resolve(connection, self.integration, kind, keys, resolution, self.database.now(connection))
 
     def parked(
         self,
@@ -119,7 +120,8 @@ class Queues(Part):
         # Attempts are counted from what is stored, also for keys that have no row yet which could be locked. On SQLite
         # the transaction itself is alone.
         if connection.dialect.name == "postgresql":
-            connection.execute(select(func.pg_advisory_xact_lock(_PARKING, func.hashtext(self.integration))))
+            integration = zlib.crc32(self.integration.encode()) - 2**31
+            connection.execute(select(func.pg_advisory_xact_lock(_PARKING, integration)))
 
     def _lock_open(self, connection: Connection, identities: Collection[Identity]) -> dict[Identity, Parked]:
         by_kind: dict[str, list[str]] = {}
@@ -141,14 +143,14 @@ class Queues(Part):
             index_elements=_IDENTITY, index_where=text("resolved_at IS NULL"), set_=changed
         )
         mine = {"integration": self.integration}
-        connection.execute(upsert, [{name: getattr(each, name) for name in _STORED} | mine for each in records])
+        connection.execute(upsert, [members(each, _STORED) | mine for each in records])
 
 
 def resolve(
-    connection: Connection, database: Database, integration: str, kind: str, keys: Collection[str], resolution: str
+    connection: Connection, integration: str, kind: str, keys: Collection[str], resolution: str, now: datetime
 ) -> None:
-    """Take records out of their queues, in a transaction that is open."""
-    left = {"resolved_at": database.now(connection), "resolution": resolution}
+    """Take records out of their queues, in an open transaction."""
+    left = {"resolved_at": now, "resolution": resolution}
     for some in lists_of(keys):
         chosen = select(ParkedRow.id).where(
             ParkedRow.integration == integration, ParkedRow.kind == kind, ParkedRow.key.in_(some), _IS_OPEN

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, select
 
@@ -11,11 +12,12 @@ from prefect_crm_erp.blocks.ledger.audit import add_entries
 from prefect_crm_erp.blocks.ledger.claims import settle
 from prefect_crm_erp.blocks.ledger.database import insert
 from prefect_crm_erp.blocks.ledger.entries import AuditEntry, Binding, CrossReference
-from prefect_crm_erp.blocks.ledger.part import Part, lists_of, values
+from prefect_crm_erp.blocks.ledger.part import Part, lists_of, members, values
 from prefect_crm_erp.blocks.ledger.queues import resolve
 from prefect_crm_erp.blocks.ledger.tables import CrossReferenceRow
 from prefect_crm_erp.models.outcomes import Change, Outcome
 
+_BOUND = tuple(member.name for member in fields(Binding))
 _COLUMNS = tuple(getattr(CrossReferenceRow, member.name) for member in fields(CrossReference))
 _IDENTITY = ("integration", "kind", "key", "erp", "company")
 _KEPT = {*_IDENTITY, "bound_at"}
@@ -43,13 +45,14 @@ class References(Part):
         for each in chosen:
             by_kind.setdefault(each.kind, []).append(each.key)
         with self.database.writing() as connection:
+            now = self.database.now(connection)
             for kind, keys in by_kind.items():
                 settle(connection, self.integration, kind, keys, run_id)
             contradicted = self._contradicted(connection, chosen, by_kind)
-            self._write_references(connection, run_id, chosen)
+            self._write_references(connection, run_id, chosen, now)
             for kind, keys in by_kind.items():
-                resolve(connection, self.database, self.integration, kind, keys, Outcome.WRITTEN.value)
-            add_entries(connection, self.database, self.integration, [*audit, *contradicted], run_id)
+                resolve(connection, self.integration, kind, keys, Outcome.WRITTEN.value, now)
+            add_entries(connection, self.integration, [*audit, *contradicted], now, run_id)
 
     def bound(self, kind: str, keys: Collection[str], erp: str | None = None) -> dict[str, list[CrossReference]]:
         """What keys became: one reference for each ERP and company, in the order of binding.
@@ -84,15 +87,16 @@ class References(Part):
             for row in connection.execute(chosen.where(getattr(CrossReferenceRow, column).in_(some)))
         ]
 
-    def _write_references(self, connection: Connection, run_id: str, bindings: Sequence[Binding]) -> None:
+    def _write_references(
+        self, connection: Connection, run_id: str, bindings: Sequence[Binding], now: datetime
+    ) -> None:
         if not bindings:
             return
-        now = self.database.now(connection)
         common = {"integration": self.integration, "run_id": run_id, "bound_at": now, "updated_at": now}
         statement = insert(connection, CrossReferenceRow)
         changed = {name.name: name for name in statement.excluded if name.name not in _KEPT}
         upsert = statement.on_conflict_do_update(index_elements=_IDENTITY, set_=changed)
-        connection.execute(upsert, [asdict(each) | common for each in bindings])
+        connection.execute(upsert, [members(each, _BOUND) | common for each in bindings])
 
     def _contradicted(
         self, connection: Connection, bindings: Sequence[Binding], by_kind: dict[str, list[str]]

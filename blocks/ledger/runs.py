@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from prefect_crm_erp.blocks.ledger.claims import release_unsent
 from prefect_crm_erp.blocks.ledger.database import insert
 from prefect_crm_erp.blocks.ledger.entries import Coverage, RunInfo, SourceRecord
-from prefect_crm_erp.blocks.ledger.part import Part, values
+from prefect_crm_erp.blocks.ledger.part import Part, lists_of, members, values
 from prefect_crm_erp.blocks.ledger.tables import RunRecordRow, RunRow
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 
@@ -64,19 +65,16 @@ class Runs(Part):
         Returns:
             The keys that this run had not read before, in the order of reading.
         """
-        if not records:
-            return []
-        by_key = {record.key: record for record in reversed(records)}
+        first = {record.key: record for record in reversed(records)}
         with self.database.writing() as connection:
             run = self._lock_run(connection, run_id)
-            statement = insert(connection, RunRecordRow)
-            upsert = statement.on_conflict_do_update(
-                index_elements=["run", "key"], set_={"was_read": True}, where=_IS_STRAY
-            ).returning(RunRecordRow.key)
-            in_order = {record.key: by_key[record.key] for record in records}
-            rows = [_read_row(run, record) for record in in_order.values()]
-            new = set(connection.scalars(upsert, rows))
-        return [key for key in in_order if key in new]
+            known = _read_already(connection, run, first)
+            new = [key for key in dict.fromkeys(record.key for record in records) if key not in known]
+            if new:
+                statement = insert(connection, RunRecordRow)
+                upsert = statement.on_conflict_do_update(index_elements=["run", "key"], set_={"was_read": True})
+                connection.execute(upsert, [_read_row(run, first[key]) for key in new])
+        return new
 
     def note_outcomes(self, run_id: str, rows: Sequence[ReportRow]) -> None:
         """Note what became of records; a later outcome replaces an earlier one.
@@ -103,8 +101,8 @@ class Runs(Part):
             counted = select(*(column.label(name) for name, column in columns.items())).where(RunRecordRow.run == run)
             counts = connection.execute(counted).one()._mapping
             named = {"open": _IS_OPEN, "stray": _IS_STRAY, "unexplained": _HAS_NO_REASON}
-            lists = {name: self._some_keys(connection, run, which) for name, which in named.items()}
-        return Coverage(**counts, **lists)
+            listed: dict[str, Any] = {name: self._some_keys(connection, run, which) for name, which in named.items()}
+        return Coverage(**counts, **listed)
 
     def rows(
         self,
@@ -187,7 +185,7 @@ class Runs(Part):
         return tuple(connection.scalars(chosen.order_by(RunRecordRow.id).limit(_LISTED)))
 
 
-def _count(which: ColumnElement[bool]) -> ColumnElement[int]:
+def _count(which: ColumnElement[bool] | InstrumentedAttribute[bool]) -> ColumnElement[int]:
     return func.count().filter(which)
 
 
@@ -198,10 +196,15 @@ def _chosen_rows(outcome: Outcome | None, queue: Queue | None) -> Select[Any]:
     return chosen if queue is None else chosen.where(RunRecordRow.queue == queue)
 
 
+def _read_already(connection: Connection, run: int, keys: Collection[str]) -> set[str]:
+    chosen = select(RunRecordRow.key).where(RunRecordRow.run == run, RunRecordRow.was_read)
+    return {key for some in lists_of(keys) for key in connection.scalars(chosen.where(RunRecordRow.key.in_(some)))}
+
+
 def _read_row(run: int, record: SourceRecord) -> dict[str, Any]:
     read = {"run": run, "key": record.key, "name": record.name, "modified_at": record.modified_at}
     return read | {"was_read": True, "reason": ""}
 
 
 def _outcome_row(run: int, row: ReportRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in _REPORTED} | {"run": run, "key": row.crm_id, "was_read": False}
+    return members(row, _REPORTED) | {"run": run, "key": row.crm_id, "was_read": False}
