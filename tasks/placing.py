@@ -103,10 +103,10 @@ class Placing:
 
     def _take(self, items: Sequence[Item], results: Sequence[WriteResult[SalesOrder]]) -> None:
         for item, result in zip(items, results, strict=True):
+            item.order = result.record
             if isinstance(result, Rejected):
                 item.verdict = Verdict.from_error(result.error)
             else:
-                item.order = result.record
                 item.notes += result.notes
 
     def _prove(self) -> None:
@@ -127,6 +127,10 @@ class Placing:
         waiting = [item for item in self._open() if item.order and not _is_binding(item.order)]
         if waiting:
             self._take(waiting, self.erp.confirm([item.order for item in waiting if item.order], self.company))
+        for item in self._open():
+            if item.order and not _is_binding(item.order):
+                reason = f"Order {_number(item)} waits in {self.erp.system} for an approval"
+                item.verdict = Verdict.queued(Queue.PENDING_APPROVAL, reason, error="PendingApproval")
 
     # ---------------------------------------------------------------- bind
 
