@@ -56,7 +56,9 @@ def salesforce_block(systems: Systems) -> Salesforce:
 def tryton_block(systems: Systems) -> Tryton:
     """A connection to the sandbox's Tryton, as the integration's user."""
     access = systems.tryton
-    return Tryton(server_url=access.url, database=access.database, username=access.user, password=SecretStr(access.password))
+    return Tryton(
+        server_url=access.url, database=access.database, username=access.user, password=SecretStr(access.password)
+    )
 
 
 def routing_block(systems: Systems) -> SubsidiaryRouting:

@@ -1,0 +1,22 @@
+"""What all tests share: one temporary Prefect server, one Salesforce sandbox, one Tryton."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+
+import pytest
+
+pytest_plugins = ["fixtures_salesforce", "fixtures_tryton"]
+
+
+@pytest.fixture(scope="session")
+def prefect() -> Iterator[None]:
+    """A temporary Prefect server for flows, blocks and artifacts."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
