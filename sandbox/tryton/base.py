@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from prefect_crm_erp.sandbox.tryton.books import open_books
+from proteus import Wizard
+
+from prefect_crm_erp.sandbox.tryton.books import account_of, open_books
 from prefect_crm_erp.sandbox.tryton.companies import COMPANIES, Address, CompanyProfile
 from prefect_crm_erp.sandbox.tryton.money import create_currencies, create_payment_terms
 from prefect_crm_erp.sandbox.tryton.seeding import (
@@ -20,8 +22,6 @@ from prefect_crm_erp.sandbox.tryton.seeding import (
 )
 from prefect_crm_erp.sandbox.tryton.settings import ADMINISTRATOR
 from prefect_crm_erp.sandbox.tryton.users import create_users, give_companies
-from proteus import Wizard
-from trytond.modules.account.tests.tools import get_accounts
 
 CATEGORIES = ("Goods", "Services")
 """The accounting categories of products."""
@@ -77,11 +77,10 @@ def _create_categories(companies: list[Record]) -> None:
     for name in CATEGORIES:
         category = save("product.category", name=name, accounting=True)
         for company in companies:
-            accounts = get_accounts(company)
             with working_for(company):
                 mine = same(category)
-                mine.account_revenue = accounts["revenue"]
-                mine.account_expense = accounts["expense"]
+                mine.account_revenue = account_of(company, ("type.revenue", "=", True))
+                mine.account_expense = account_of(company, ("type.expense", "=", True))
                 mine.save()
 
 

@@ -4,23 +4,49 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any, Final
+
+from proteus import Model, Wizard
+from trytond.modules.country.scripts.import_countries import ORGANIZATIONS
 
 from prefect_crm_erp.sandbox.tryton.companies import CompanyProfile
 from prefect_crm_erp.sandbox.tryton.seeding import Record, by_xml_id, find, new, save
-from proteus import Model
-from trytond.modules.account.tests.tools import create_chart, get_accounts
-from trytond.modules.country.scripts.import_countries import ORGANIZATIONS
+
+# Codes in Tryton's universal chart of accounts.
+_CASH_ACCOUNT: Final = "1.1.1"
+_TAX_ACCOUNT: Final = "6.3.6"
 
 
 def open_books(profile: CompanyProfile, company: Record, years: range) -> None:
     """Give a company everything that it needs to sell and to invoice; call it while working for the company."""
-    create_chart(company=company)
-    accounts = get_accounts(company)
+    _create_chart(company)
     for year in years:
         _open_fiscal_year(profile, company, year)
-    _create_tax_rule(profile, company, accounts["tax"])
+    _create_tax_rule(profile, company, account_of(company, ("code", "=", _TAX_ACCOUNT)))
     _number_sales(profile, company)
-    _create_payment_method(profile, company, accounts["cash"])
+    _create_payment_method(profile, company, account_of(company, ("code", "=", _CASH_ACCOUNT)))
+
+
+def account_of(company: Record, *domain: Any) -> Record:
+    """The first open account of a company in a domain, such as ``("type.revenue", "=", True)``."""
+    accounts = Model.get("account.account").find(
+        [("company", "=", company.id), ("closed", "!=", True), *domain], limit=1
+    )
+    return accounts[0]
+
+
+def _create_chart(company: Record) -> None:
+    """Create the chart of accounts that Tryton brings for every country."""
+    wizard = Wizard("account.create_chart")
+    wizard.execute("account")
+    wizard.form.account_template = by_xml_id("account.account.template", "account.account_template_root_en")
+    wizard.form.company = company
+    wizard.execute("create_account")
+    wizard.form.account_receivable = account_of(company, ("type.receivable", "=", True))
+    wizard.form.account_payable = account_of(company, ("type.payable", "=", True))
+    wizard.form.category_account_expense = account_of(company, ("type.expense", "=", True))
+    wizard.form.category_account_revenue = account_of(company, ("type.revenue", "=", True))
+    wizard.execute("create_properties")
 
 
 def _open_fiscal_year(profile: CompanyProfile, company: Record, year: int) -> None:
@@ -60,13 +86,13 @@ def _create_tax_rule(profile: CompanyProfile, company: Record, account: Record) 
     name, rate = profile.tax
     domestic = _tax(company, account, name, rate)
     rule = new("account.tax.rule", name=f"{profile.code} place of supply", company=company, kind="sale")
-    rule.lines.new(origin_tax=domestic, to_country=_country(profile.country), tax=domestic)
+    rule.lines.new(sequence=1, origin_tax=domestic, to_country=_country(profile.country), tax=domestic)
     european = set(_european_union())
     if profile.country in european:
         community = _tax(company, account, "Intra-Community supply 0%", Decimal(0))
         for code in sorted(european - {profile.country}):
-            rule.lines.new(origin_tax=domestic, to_country=_country(code), tax=community)
-    rule.lines.new(origin_tax=domestic, tax=_tax(company, account, "Export 0%", Decimal(0)))
+            rule.lines.new(sequence=2, origin_tax=domestic, to_country=_country(code), tax=community)
+    rule.lines.new(sequence=3, origin_tax=domestic, tax=_tax(company, account, "Export 0%", Decimal(0)))
     rule.save()
     settings = find("account.configuration")
     settings.default_customer_tax_rule = rule

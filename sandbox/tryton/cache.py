@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
+
 from prefect_crm_erp.sandbox.tryton.errors import TrytonSandboxError, with_log
 from prefect_crm_erp.sandbox.tryton.settings import MODULES, STAGES, clean_environment
 

@@ -6,10 +6,11 @@ from collections import defaultdict
 from typing import Any
 
 import pycountry
-from prefect_crm_erp.sandbox.tryton.settings import DATABASE
 from trytond.pool import Pool
 from trytond.tools import remove_forbidden_chars
 from trytond.transaction import Transaction
+
+from prefect_crm_erp.sandbox.tryton.settings import DATABASE
 
 
 def create_geography() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
+from proteus import Model
+
 from prefect_crm_erp.sandbox.tryton.companies import PAYMENT_TERMS
 from prefect_crm_erp.sandbox.tryton.currencies import CURRENCIES, FIRST_RATE_DATE, CurrencyProfile
 from prefect_crm_erp.sandbox.tryton.seeding import Record, new
-from proteus import Model
 
 
 def create_currencies(current: dt.date) -> dict[str, Record]:
@@ -36,7 +37,10 @@ def _currency(profile: CurrencyProfile, current: dt.date) -> Record:
 
 
 def create_payment_terms() -> None:
-    """Create the payment terms; each is due as a whole after its days."""
+    """Create the payment terms, each due as a whole after its days, in place of those that Tryton brings."""
+    for brought in Model.get("account.invoice.payment_term").find([]):
+        brought.active = False
+        brought.save()
     Model.get("account.invoice.payment_term").save([_payment_term(*term) for term in PAYMENT_TERMS.items()])
 
 

@@ -141,7 +141,8 @@ class TrytonSandbox:
         return configuration
 
     def _launch(self, configuration: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "prefect_crm_erp.sandbox.tryton.server"]
+        # Without the assertions inside Tryton's record layer, -O, large batches go through a fifth faster.
+        command = [sys.executable, "-O", "-m", "prefect_crm_erp.sandbox.tryton.server"]
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
                 [*command, "--configuration", str(configuration), "--port", str(self._port)],

@@ -1,4 +1,8 @@
-"""Creates an empty Tryton database with the schema of all modules."""
+"""Creates an empty Tryton database with the schema of all modules.
+
+Nothing in this process may import the test helpers of Tryton's modules, such as ``account.tests.tools``: they switch
+Tryton to its test mode, which adds models and scatters ids.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prefect_crm_erp.sandbox.tryton.settings import ADMINISTRATOR, DATABASE, MODULES, database_file
 from trytond import __series__, backend, config
 from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
+
+from prefect_crm_erp.sandbox.tryton.settings import ADMINISTRATOR, DATABASE, MODULES, database_file
 
 
 def create_schema(directory: Path, configuration: Path) -> None:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prefect_crm_erp.sandbox.tryton.settings import ADMINISTRATOR, DATABASE
 from proteus import Model
 from proteus import config as proteus_config
+
+from prefect_crm_erp.sandbox.tryton.settings import ADMINISTRATOR, DATABASE
 
 Record = Any
 """A proteus record: its attributes are the fields of its model."""

@@ -13,10 +13,11 @@ import sys
 import threading
 from pathlib import Path
 
-from prefect_crm_erp.sandbox.tryton.settings import DATABASE, HOST
 from trytond import config
 from trytond.pool import Pool
 from werkzeug.serving import BaseWSGIServer, make_server
+
+from prefect_crm_erp.sandbox.tryton.settings import DATABASE, HOST
 
 
 def main() -> None:
@@ -24,6 +25,8 @@ def main() -> None:
     arguments = _parse()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.captureWarnings(True)
+    # It would note every request otherwise.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     config.update_etc(str(arguments.configuration))
     server = _listen(arguments.port)
     threading.Thread(target=_shut_down_with_parent, args=(server,), daemon=True).start()
@@ -40,9 +43,12 @@ def _parse() -> argparse.Namespace:
 
 def _listen(port: int) -> BaseWSGIServer:
     """Load the models before the port opens: the first request is answered as fast as the others."""
-    # Importing the application reads the configuration.
+    # These read the configuration while they are imported.
     from trytond.wsgi import app
 
+    from prefect_crm_erp.sandbox.tryton.isolation import isolate
+
+    isolate()
     Pool.start()
     Pool(DATABASE).init()
     return make_server(HOST, port, app, threaded=True)

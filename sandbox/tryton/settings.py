@@ -59,8 +59,7 @@ _ONE_YEAR: Final = 365 * 24 * 3600
 _OPTIONS: Final[dict[str, dict[str, str]]] = {
     # The files of the graphical web client are not served.
     "web": {"root": ""},
-    # A batch may hold SQLite's only write lock for many seconds; whoever waits tries again instead of failing.
-    "database": {"uri": "sqlite://", "retry": "30"},
+    "database": {"uri": "sqlite://"},
     # A developer may look around for days, and tests log in wrongly on purpose without locking the user out.
     "session": {
         "timeout": str(_ONE_YEAR),

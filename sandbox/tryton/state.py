@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
 from prefect_crm_erp.sandbox.tryton.cache import TemplateCache, Variant
 from prefect_crm_erp.sandbox.tryton.errors import TrytonSandboxError
 from prefect_crm_erp.sandbox.tryton.settings import database_file, write_configuration

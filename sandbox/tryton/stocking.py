@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
+from proteus import Model
+
 from prefect_crm_erp.sandbox.tryton.base import CATEGORIES, address_values
 from prefect_crm_erp.sandbox.tryton.companies import COMPANIES, CompanyProfile
 from prefect_crm_erp.sandbox.tryton.demo import CUSTOMERS, PLENTY, PRODUCTS, Customer, Product
 from prefect_crm_erp.sandbox.tryton.seeding import Record, find, new, same, working_for
-from proteus import Model
 
 
 def seed_demo(year: int) -> None:

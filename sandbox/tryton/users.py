@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from proteus import Model
+
 from prefect_crm_erp.sandbox.tryton.seeding import Record, by_xml_id, new
 from prefect_crm_erp.sandbox.tryton.settings import FINANCE, INTEGRATION, Login
-from proteus import Model
 
 _INTEGRATION_GROUPS: Final = (
     "sale.group_sale",
