@@ -56,7 +56,7 @@ class Policy:
         return {
             DealSource.CLOSED_WON: "IsClosed = true AND IsWon = true",
             DealSource.ACCEPTED_QUOTES: f"Status = {quote_soql_value(self.accepted_status)}",
-            DealSource.ACTIVATED_ORDERS: "StatusCode = 'A'",
+            DealSource.ACTIVATED_ORDERS: "StatusCode = 'Activated'",
         }[kind]
 
     def holds(self, deal: Deal) -> bool:
@@ -66,7 +66,7 @@ class Policy:
             return values.get("IsClosed") is True and values.get("IsWon") is True
         if deal.source is DealSource.ACCEPTED_QUOTES:
             return str(values.get("Status") or "").casefold() == self.accepted_status.casefold()
-        return values.get("StatusCode") == "A"
+        return values.get("StatusCode") == "Activated"
 
 
 @dataclass(frozen=True, slots=True)
