@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import SecretStr
 
-from prefect_crm_erp.blocks import Integration, Ledger, OrderPolicy, Salesforce, Subsidiary, SubsidiaryRouting, Tryton
+from prefect_crm_erp.blocks import (
+    CodeLists,
+    Integration,
+    Ledger,
+    OrderPolicy,
+    Salesforce,
+    Subsidiary,
+    SubsidiaryRouting,
+    Tryton,
+)
 from prefect_crm_erp.blocks.policies.orders import MissingProducts
-from prefect_crm_erp.cli.systems import Systems
+
+if TYPE_CHECKING:
+    from prefect_crm_erp.cli.systems import Systems
 
 COUNTRIES = {
     "US": ["US", "CA", "MX", "BR", "AR", "CL", "CO", "PE", "VE", "JP", "KR", "SG", "AU", "NZ", "KW", "AE"],
@@ -35,9 +48,13 @@ def save_integration(name: str, systems: Systems, *, empty: bool = False) -> Int
     ledger.save(f"{name}-ledger", overwrite=True)
     routing = routing_block(systems)
     routing.save(f"{name}-routing", overwrite=True)
+    code_lists = CodeLists(units={"Pack": "Unit", "Litre": "Unit", "Year": "Unit"})
+    code_lists.save(f"{name}-code-lists", overwrite=True)
     orders = OrderPolicy(missing_products=MissingProducts.CREATE if empty else MissingProducts.PARK)
     orders.save(f"{name}-orders", overwrite=True)
-    integration = Integration(crm=crm, erp=erp, ledger=ledger, routing=routing, orders=orders, ledger_name=name)
+    integration = Integration(
+        crm=crm, erp=erp, ledger=ledger, routing=routing, orders=orders, code_lists=code_lists, ledger_name=name
+    )
     integration.save(name, overwrite=True)
     return integration
 

@@ -35,7 +35,7 @@ def convert_records(run: Run, page: Page[Item]) -> Page[Item]:
         with run.guard(slot, items):
             for group in by_company(items).values():
                 _load_products(run, slot, group)
-                for item in group:
+                for item in (each for each in group if each.verdict is None):
                     _convert(run, slot, item)
     return page
 
@@ -52,8 +52,7 @@ def _require_currency(run: Run, slot: ErpSlot, item: Item) -> None:
     erp = run.erps[slot]
     if item.currency not in erp.currencies():
         raise MissingReferenceError(
-            f"It has no currency {item.currency}; add it there with its rate, or correct the deal's currency",
-            system=erp.system,
+            f"{erp.system} has no currency {item.currency}; add it there with its rate, or correct the deal's currency",
             fields=("currency",),
         )
 
@@ -96,7 +95,13 @@ def discounted_lines(deal: Deal) -> list[DealLine]:
 def crm_total(deal: Deal) -> Decimal:
     """The deal's total as the ERP's is compared with it: without tax, unless the deal shows its tax."""
     lines = sum((line.amount for line in discounted_lines(deal)), ZERO)
-    return lines + deal.shipping + (deal.tax or ZERO)
+    return in_minor_units(lines + deal.shipping + (deal.tax or ZERO), deal.currency)
+
+
+def in_minor_units(amount: Decimal, currency: str | None) -> Decimal:
+    """An amount with its currency's decimal places (10409.6 USD as 10409.60); never another amount."""
+    rounded = round_money(amount, (currency or "").upper())
+    return rounded if rounded == amount else amount
 
 
 def _shipping_line(run: Run, deal: Deal) -> list[DealLine]:
@@ -184,9 +189,8 @@ def _unknown_products(run: Run, slot: ErpSlot, skus: Sequence[str]) -> Connector
     several = len(skus) > 1
     named = ", ".join(dict.fromkeys(skus))
     return MissingReferenceError(
-        f"It has no active product with the SKU{'s' if several else ''} {named}; "
+        f"{run.erps[slot].system} has no active product with the SKU{'s' if several else ''} {named}; "
         f"create {'them' if several else 'it'} there, or correct the product code in the CRM",
-        system=run.erps[slot].system,
         fields=("lines.sku",),
     )
 

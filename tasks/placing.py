@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from prefect_crm_erp.blocks.ledger import AuditEntry, Binding
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.errors import CreditLimitError
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Rejected, Verdict, WriteResult
 from prefect_crm_erp.models.records import Company, OrderStatus, SalesOrder
 from prefect_crm_erp.tasks.check import VIA
@@ -104,10 +105,13 @@ class Placing:
     def _take(self, items: Sequence[Item], results: Sequence[WriteResult[SalesOrder]]) -> None:
         for item, result in zip(items, results, strict=True):
             item.order = result.record
-            if isinstance(result, Rejected):
-                item.verdict = Verdict.from_error(result.error)
-            else:
+            if not isinstance(result, Rejected):
                 item.notes += result.notes
+                continue
+            item.verdict = Verdict.from_error(result.error)
+            if isinstance(result.error, CreditLimitError):
+                reason = f"{result.error} Order {_number(item)} waits there for an approval"
+                item.verdict = replace(item.verdict, reason=reason)
 
     def _prove(self) -> None:
         """Compare the ERP's total with the deal's, to the cent, before the order becomes binding."""

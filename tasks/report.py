@@ -19,7 +19,7 @@ from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import SalesOrder
-from prefect_crm_erp.tasks.convert import crm_total
+from prefect_crm_erp.tasks.convert import crm_total, in_minor_units
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.placing import erp_total
 from prefect_crm_erp.tasks.run import Run
@@ -146,7 +146,9 @@ def _row(run: Run, item: Item) -> ReportRow:
 
 
 def _crm_total(item: Item) -> Decimal | None:
-    return crm_total(item.deal) if item.deal.lines else item.deal.total
+    if item.deal.lines or item.deal.total is None:
+        return crm_total(item.deal) if item.deal.lines else None
+    return in_minor_units(item.deal.total, item.deal.currency)
 
 
 def _bound_subsidiary(run: Run, item: Item) -> str | None:
