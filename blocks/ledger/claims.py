@@ -109,7 +109,7 @@ class Claims(Part):
         ).returning(ClaimRow.key, ClaimRow.fingerprint)
         common = {"integration": self.integration, "kind": kind, "run_id": run_id, "claimed_at": now}
         rows = [{**common, "key": key, "expires_at": now + lease} for key in keys]
-        return dict(connection.execute(upsert, rows).tuples().all())
+        return {row.key: row.fingerprint for row in connection.execute(upsert, rows)}
 
     def _holders(self, connection: Connection, kind: str, keys: Sequence[str]) -> dict[str, BusyKey]:
         columns = (ClaimRow.key, ClaimRow.run_id, ClaimRow.expires_at)

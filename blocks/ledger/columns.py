@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from sqlalchemy.types import TypeEngine
 from prefect_crm_erp.models.money import to_decimal
 
 RowId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts rows only in an INTEGER primary key
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Key(TypeDecorator[str]):
@@ -174,10 +175,8 @@ class JsonTuple(TypeDecorator[tuple[Any, ...]]):
 
 
 def storable(text: str) -> str:
-    """The text without NUL and halves of surrogate pairs, which PostgreSQL cannot store."""
-    if "\0" not in text and text.isascii():
-        return text
-    return text.replace("\0", REPLACEMENT).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    """The text with U+FFFD for each NUL and half of a surrogate pair, which PostgreSQL cannot store."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _members(item: Any) -> dict[str, Any]:

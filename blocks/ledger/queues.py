@@ -109,12 +109,12 @@ class Queues(Part):
     def queue_counts(self) -> dict[Queue, int]:
         """How many records wait in each queue; every queue is named."""
         counted = (
-            select(ParkedRow.queue, func.count())
+            select(ParkedRow.queue, func.count().label("waiting"))
             .where(ParkedRow.integration == self.integration, _IS_OPEN)
             .group_by(ParkedRow.queue)
         )
         with self.database.reading() as connection:
-            return dict.fromkeys(Queue, 0) | dict(connection.execute(counted).tuples().all())
+            return dict.fromkeys(Queue, 0) | {row.queue: row.waiting for row in connection.execute(counted)}
 
     def _one_at_a_time(self, connection: Connection) -> None:
         # Attempts are counted from what is stored, also for keys that have no row yet which could be locked. On SQLite
