@@ -338,7 +338,8 @@ class Org:
         Raises:
             RowRejected: INVALID_FIELD, JSON_PARSER_ERROR, STRING_TOO_LONG … for each field that is wrong.
         """
-        return self._writer(None).read_values(self.schema.get(obj), values)
+        with self._image.lock:
+            return self._writer(None).read_values(self.schema.get(obj), values)
 
 
 def _upsert_by_id(writer: Writer, sobject: SObject, record_id: Any, values: Mapping[str, Any]) -> tuple[str, bool]:

@@ -113,7 +113,7 @@ def _contact_fields() -> list[Field]:
         phone("Fax", label="Business Fax"),
         phone("MobilePhone"),
         phone("HomePhone"),
-        reference("ReportsToId", "Contact", "ReportsTo", label="Reports To ID"),
+        reference("ReportsToId", "Contact", label="Reports To ID"),
         email(id_lookup=True, indexed=True),
         text("Title", 128),
         text("Department", 80),

@@ -212,11 +212,15 @@ def test_changes_become_visible_late_though_they_were_stamped_early(org: Org, ti
     assert org.row_by_id("Contact", contact) is None
     assert org.updated("Contact", start, later) == []
 
-    time.passes(11)
+    time.passes(9.9)
+    assert org.get("Account", account)["Name"] == "old"
+    time.passes(0.1)
     assert org.get("Account", account)["Name"] == "new"
     assert org.get("Contact", contact)["SystemModstamp"] == start
     assert org.updated("Contact", start, later) == [contact]
-    time.passes(10)
+    time.passes(9.9)
+    assert org.get("Account", account)["Name"] == "new"
+    time.passes(0.1)
     assert org.get("Account", account)["Name"] == "newest"
 
 
