@@ -1,0 +1,90 @@
+"""Serves the sandbox: ``python -m prefect_crm_erp.sandbox.salesforce --state-dir DIR``.
+
+Prints one line of JSON when both ports answer, and runs until it is terminated. With ``--with-parent`` it also ends
+when its standard input closes, which happens when its parent dies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+from prefect_crm_erp.sandbox.salesforce.access import SalesforceAccess
+from prefect_crm_erp.sandbox.salesforce.app import SalesforceApp
+from prefect_crm_erp.sandbox.salesforce.server import listen, serve
+from prefect_crm_erp.sandbox.salesforce.state import ServerState
+from prefect_crm_erp.sandbox.salesforce.tls import ServerCertificate, server_certificate
+
+HOST = "127.0.0.1"
+API_VERSION = "64.0"
+
+
+def main() -> None:
+    """Serve until terminated."""
+    arguments = _parse()
+    if arguments.with_parent:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        plain, tls = listen(HOST, arguments.http_port), listen(HOST, arguments.https_port)
+    except OSError as error:
+        sys.exit(f"The port is taken: {error.strerror}")
+    state = ServerState.open(arguments.state_dir, empty=arguments.empty)
+    certificate = server_certificate(arguments.state_dir / "tls")
+
+    def ready() -> None:
+        access = _access(state, plain, tls, certificate)
+        print(json.dumps(access.to_json()), flush=True)  # noqa: T201 - the protocol of this program
+
+    try:
+        asyncio.run(serve(SalesforceApp(state), plain, tls, certificate.chain_file, ready))
+    finally:
+        state.org.close()
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Serve a Salesforce sandbox.")
+    parser.add_argument("--state-dir", type=Path, required=True, help="keeps records, credentials and certificates")
+    parser.add_argument("--http-port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--https-port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--empty", action="store_true", help="schema only, no records")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
+    arguments = parser.parse_args()
+    arguments.state_dir.mkdir(parents=True, exist_ok=True)
+    return arguments
+
+
+def _access(
+    state: ServerState, plain: socket.socket, tls: socket.socket, certificate: ServerCertificate
+) -> SalesforceAccess:
+    credentials = state.credentials
+    return SalesforceAccess(
+        http_url=f"http://{HOST}:{plain.getsockname()[1]}",
+        https_url=f"https://{HOST}:{tls.getsockname()[1]}",
+        ca_file=str(certificate.ca_file.resolve()),
+        api_version=API_VERSION,
+        username=state.username,
+        password=credentials.password,
+        security_token=credentials.security_token,
+        client_id=credentials.client_id,
+        client_secret=credentials.client_secret,
+        jwt_client_id=credentials.jwt_client_id,
+        jwt_private_key_file=str(credentials.jwt_private_key_file.resolve()),
+        organization_id=state.org.organization_id,
+        organization_name=state.organization_name,
+    )
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()
