@@ -23,6 +23,7 @@ from prefect_crm_erp.sandbox.salesforce.store import Store
 from prefect_crm_erp.sandbox.salesforce.writer import Writer
 
 DuplicateRule = Literal["allow", "block"]
+AmountRounding = Literal["lines", "sum"]
 
 
 class Org:
@@ -39,12 +40,15 @@ class Org:
         schema: The object types.
         organization_id: The 18-character id of the org itself.
         duplicate_rule: What happens to a second account with the same name and postal code.
+        amount_rounding: Amounts of opportunities and quotes are the sum of rounded `lines`, or, as Salesforce itself
+            does it, the rounded `sum` of exact lines, which can differ from what the lines show by a cent.
     """
 
     def __init__(self, directory: Path | None, clock: Clock | None = None, *, empty: bool = True) -> None:
         self.schema = build_schema()
         self.clock = clock or Clock()
         self.duplicate_rule: DuplicateRule = "allow"
+        self.amount_rounding: AmountRounding = "lines"
         self._empty = empty
         self._locks = Locks(self.clock)
         self._store = Store(directory, self.schema) if directory else None
@@ -93,6 +97,7 @@ class Org:
             instance=self._instance,
             now=self.clock.now(),
             user_id=to_18(user_id) if user_id else next(iter(users), None),
+            rounds_sums=self.amount_rounding == "sum",
             **options,
         )
 
@@ -324,7 +329,7 @@ class Org:
         with self._image.lock:
             self._locks.release_all()
             self.clock.restore()
-            self.duplicate_rule = "allow"
+            self.duplicate_rule, self.amount_rounding = "allow", "lines"
             self._image.clear()
             self._seed(self._empty if empty is None else empty)
 

@@ -34,6 +34,7 @@ class Writer:
         instance: Two characters of every id of this org.
         now: The stamp of everything that is written.
         trusted: The org itself writes: read-only fields and objects are open to it.
+        rounds_sums: Amounts are rounded after the lines are summed up, not line by line.
         block_duplicates: The duplicate rule refuses a row instead of letting it pass.
     """
 
@@ -44,6 +45,7 @@ class Writer:
     now: datetime
     user_id: str | None
     trusted: bool = False
+    rounds_sums: bool = False
     block_duplicates: bool = False
 
     @property

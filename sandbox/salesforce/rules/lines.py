@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from prefect_crm_erp.sandbox.salesforce.change import Change
-from prefect_crm_erp.sandbox.salesforce.checks import missing_fields
 from prefect_crm_erp.sandbox.salesforce.errors import RowRejected
 from prefect_crm_erp.sandbox.salesforce.image import Row
 from prefect_crm_erp.sandbox.salesforce.rules.base import Rules, integrity
@@ -29,6 +28,20 @@ def share(discount: Decimal | None) -> Decimal:
 def total(rows: list[Row], field: str) -> Decimal:
     """Sum of a field over rows; empty ones count as nothing."""
     return sum((row[field] for row in rows if row[field] is not None), Decimal(0))
+
+
+def net_total(lines: list[Row], parent: Row, writer: Writer) -> Decimal:
+    """What the lines come to after their discounts, in the way in which the org rounds."""
+    if not writer.rounds_sums:
+        return total(lines, "TotalPrice")
+    places = writer.places(parent)
+    return round_half_up(sum((_exact_total(line, places) for line in lines), Decimal(0)), places)
+
+
+def _exact_total(line: Row, places: int) -> Decimal:
+    """The total before it was rounded; a total that was given instead of a price is exact as it is."""
+    exact: Decimal = line["Quantity"] * line["UnitPrice"] * share(line["Discount"])
+    return exact if round_half_up(exact, places) == line["TotalPrice"] else line["TotalPrice"]
 
 
 class LineRules(Rules):
@@ -64,7 +77,8 @@ class LineRules(Rules):
     def _take_entry(self, row: Row, parent: Row, writer: Writer) -> None:
         entry = writer.parent(row, "PricebookEntry", "PricebookEntryId") or self._find_entry(row, parent, writer)
         if entry is None:
-            raise missing_fields(["PricebookEntryId"])
+            reason = "versions 3.0 and higher must specify pricebook entry id; others must specify product id"
+            raise integrity("PricebookEntryId", reason)
         self._check_entry(row, entry, parent, writer)
         row["PricebookEntryId"] = entry["Id"]
         row["Product2Id"] = entry["Product2Id"]

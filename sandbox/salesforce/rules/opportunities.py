@@ -10,7 +10,14 @@ from prefect_crm_erp.sandbox.salesforce.checks import missing_fields
 from prefect_crm_erp.sandbox.salesforce.image import Row
 from prefect_crm_erp.sandbox.salesforce.objects.opportunities import forecast_code
 from prefect_crm_erp.sandbox.salesforce.rules.base import Rules, integrity
-from prefect_crm_erp.sandbox.salesforce.rules.lines import HUNDRED, LineRules, refuse_with_lines, share, total
+from prefect_crm_erp.sandbox.salesforce.rules.lines import (
+    HUNDRED,
+    LineRules,
+    net_total,
+    refuse_with_lines,
+    share,
+    total,
+)
 from prefect_crm_erp.sandbox.salesforce.rules.syncing import start_syncing, stop_syncing
 from prefect_crm_erp.sandbox.salesforce.values import round_half_up
 from prefect_crm_erp.sandbox.salesforce.writer import Writer
@@ -104,7 +111,10 @@ class OpportunityLineRules(LineRules):
             row["ProductCode"] = product["ProductCode"]
 
     def without_price_book(self, parent: Row, entry: Row, writer: Writer) -> None:
-        """The first line gives the opportunity its price book."""
+        """The first line gives the opportunity its price book, if that is in use."""
+        book = writer.parent(entry, "Pricebook2", "Pricebook2Id")
+        if not (book and book["IsActive"]):
+            raise integrity("PricebookEntryId", "the pricebook is inactive")
         writer.amend("Opportunity", parent["Id"], {"Pricebook2Id": entry["Pricebook2Id"]})
 
     def complete(self, change: Change, writer: Writer) -> None:
@@ -135,7 +145,7 @@ class OpportunityLineRules(LineRules):
     def roll_up(self, parent: Row, lines: list[Row], writer: Writer) -> dict[str, Any]:
         """Amount and quantity are the lines' sums."""
         sums = {
-            "Amount": total(lines, "TotalPrice"),
+            "Amount": net_total(lines, parent, writer),
             "TotalOpportunityQuantity": total(lines, "Quantity"),
             "HasOpportunityLineItem": bool(lines),
         }

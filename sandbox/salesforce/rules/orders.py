@@ -64,6 +64,9 @@ def _change_status(change: Change, writer: Writer) -> None:
     if change.creating:
         message = "Choose a valid order status and save your changes. Ask your admin for details."
         raise RowRejected.of("FAILED_ACTIVATION", message, ["Status"])
+    if change.given != {"Status"}:
+        message = "The Status field is the only field that can be updated when an order is activated."
+        raise RowRejected.of("FAILED_ACTIVATION", message, ["Status"])
     if not writer.children("OrderItem", "OrderId", row["Id"]):
         raise RowRejected.of("FAILED_ACTIVATION", "An order must have at least one product.", ["Status"])
     row["ActivatedDate"], row["ActivatedById"] = writer.now, writer.user_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect_crm_erp.sandbox.salesforce.change import Change
 from prefect_crm_erp.sandbox.salesforce.errors import RowRejected
 from prefect_crm_erp.sandbox.salesforce.image import Row
-from prefect_crm_erp.sandbox.salesforce.rules.base import Rules
+from prefect_crm_erp.sandbox.salesforce.rules.base import Rules, integrity
 from prefect_crm_erp.sandbox.salesforce.writer import Writer
 
 
@@ -48,6 +48,8 @@ class PricebookEntryRules(Rules):
             row["Name"], row["ProductCode"] = product["Name"], product["ProductCode"]
         standard = self._standard_entry(row, writer) if row["UseStandardPrice"] else None
         if standard and standard["Id"] != row["Id"]:
+            if "UnitPrice" in change.given and row["UnitPrice"] is not None:
+                raise integrity("UnitPrice", "read-only while UseStandardPrice is set")
             row["UnitPrice"] = standard["UnitPrice"]
 
     def complete(self, change: Change, writer: Writer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from prefect_crm_erp.sandbox.salesforce.change import Change
 from prefect_crm_erp.sandbox.salesforce.image import Row
 from prefect_crm_erp.sandbox.salesforce.rules.base import Rules, integrity
-from prefect_crm_erp.sandbox.salesforce.rules.lines import HUNDRED, LineRules, refuse_with_lines, total
+from prefect_crm_erp.sandbox.salesforce.rules.lines import HUNDRED, LineRules, net_total, refuse_with_lines, total
 from prefect_crm_erp.sandbox.salesforce.rules.syncing import carry_over, stop_syncing, withdraw
 from prefect_crm_erp.sandbox.salesforce.values import round_half_up
 from prefect_crm_erp.sandbox.salesforce.writer import Writer
@@ -40,7 +40,7 @@ class QuoteRules(Rules):
         """
         refuse_with_lines(change, "QuoteLineItem", "QuoteId", writer)
         lines = writer.children("QuoteLineItem", "QuoteId", change.new["Id"])
-        change.new.update(quote_totals(change.new, lines))
+        change.new.update(quote_totals(change.new, lines, writer))
 
     def removed(self, row: Row, writer: Writer) -> None:
         """A quote that comes back is synced only if its opportunity still waits for it."""
@@ -50,12 +50,12 @@ class QuoteRules(Rules):
             stop_syncing(row["Id"], writer)
 
 
-def quote_totals(quote: Row, lines: list[Row]) -> dict[str, Any]:
+def quote_totals(quote: Row, lines: list[Row], writer: Writer) -> dict[str, Any]:
     """The fields of a quote that are sums.
 
     `Discount` is the share of the line discounts in the subtotal; a custom header discount is unknown to it.
     """
-    subtotal, net = total(lines, "Subtotal"), total(lines, "TotalPrice")
+    subtotal, net = total(lines, "Subtotal"), net_total(lines, quote, writer)
     discount = round_half_up((subtotal - net) * HUNDRED / subtotal, _DISCOUNT_PLACES) if subtotal else None
     extras = (quote["Tax"] or Decimal(0)) + (quote["ShippingHandling"] or Decimal(0))
     return {
@@ -96,4 +96,4 @@ class QuoteLineRules(LineRules):
 
     def roll_up(self, parent: Row, lines: list[Row], writer: Writer) -> dict[str, Any]:
         """The quote's totals."""
-        return quote_totals(parent, lines)
+        return quote_totals(parent, lines, writer)

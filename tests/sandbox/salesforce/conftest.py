@@ -49,7 +49,7 @@ class Shop:
         for currency, price in PRICES.items():
             self.entries[currency] = self.entry(currency, price)
 
-    def entry(self, currency: str, price: str, **values: Any) -> str:
+    def entry(self, currency: str, price: str | None, **values: Any) -> str:
         """A price of the product."""
         keys = {"Pricebook2Id": self.price_book, "Product2Id": self.product, "CurrencyIsoCode": currency}
         return self.org.create("PricebookEntry", {**keys, "UnitPrice": price, "IsActive": True, **values})

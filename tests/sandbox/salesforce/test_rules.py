@@ -121,6 +121,20 @@ def test_a_line_is_priced_by_its_unit_price_or_by_its_total(shop: Shop, refused:
     shop.line(deal, Quantity=-2)
 
 
+@pytest.mark.requirement("GB12")
+def test_an_org_that_rounds_sums_shows_an_amount_that_its_lines_do_not(shop: Shop) -> None:
+    shop.org.amount_rounding = "sum"
+    deal = shop.opportunity()
+    ids = [shop.line(deal, Quantity=1, UnitPrice="10.01", Discount=50) for _ in range(2)]
+    assert [shop.values("OpportunityLineItem", line, "TotalPrice")[0] for line in ids] == [Decimal("5.01")] * 2
+    assert shop.values("Opportunity", deal, "Amount") == [Decimal("10.01")]
+    given = shop.line(deal, UnitPrice=None, TotalPrice="10.00", Quantity=3)
+    assert shop.values("Opportunity", deal, "Amount") == [Decimal("20.01")]
+    shop.org.delete("OpportunityLineItem", given)
+    shop.org.reset()
+    assert shop.org.amount_rounding == "lines"
+
+
 @pytest.mark.requirement("N01")
 def test_amounts_have_their_currencys_decimal_places(shop: Shop) -> None:
     amounts = {
@@ -161,7 +175,8 @@ def test_a_line_can_name_its_product_instead_of_the_entry(shop: Shop, refused: R
     line = shop.line(deal, PricebookEntryId=None, Product2Id=shop.product)
     assert shop.values("OpportunityLineItem", line, "PricebookEntryId") == [shop.entries["EUR"]]
     other = shop.org.create("Product2", {"Name": "Probe", "IsActive": True})
-    assert refused(shop.line, deal, PricebookEntryId=None, Product2Id=other) == ["REQUIRED_FIELD_MISSING"]
+    assert refused(shop.line, deal, PricebookEntryId=None, Product2Id=other) == ["FIELD_INTEGRITY_EXCEPTION"]
+    assert refused(shop.line, deal, PricebookEntryId=None) == ["FIELD_INTEGRITY_EXCEPTION"]
     assert refused(shop.line, deal, "EUR", Product2Id=other) == ["FIELD_INTEGRITY_EXCEPTION"]
 
 
@@ -181,7 +196,8 @@ def test_the_standard_price_comes_first_and_only_once(shop: Shop, refused: Refus
     assert refused(shop.entry, "USD", "5", **custom) == ["STANDARD_PRICE_NOT_DEFINED"]
     standard = shop.entry("USD", "5", Product2Id=product)
     assert refused(shop.entry, "EUR", "5", **custom) == ["STANDARD_PRICE_NOT_DEFINED"]
-    own = shop.entry("USD", "99", UseStandardPrice=True, **custom)
+    assert refused(shop.entry, "USD", "99", UseStandardPrice=True, **custom) == ["FIELD_INTEGRITY_EXCEPTION"]
+    own = shop.entry("USD", None, UseStandardPrice=True, **custom)
     assert shop.values("PricebookEntry", own, "UnitPrice", "Name") == [5, "Probe"]
     assert refused(shop.entry, "USD", "6", **custom) == ["DUPLICATE_VALUE"]
     shop.org.update("PricebookEntry", standard, {"UnitPrice": "7.5"})
@@ -298,6 +314,7 @@ def test_an_order_is_a_draft_until_it_has_items_and_is_activated(shop: Shop, ref
     assert (error.code, error.message) == ("FAILED_ACTIVATION", "An order must have at least one product.")
     assert refused(shop.item, order, Quantity=-1) == ["FIELD_INTEGRITY_EXCEPTION"]
     item = shop.item(order, Quantity=3, UnitPrice="19.995")
+    assert refused(org.update, "Order", order, {"Status": "Activated", "PoNumber": "1"}) == ["FAILED_ACTIVATION"]
     org.update("Order", order, {"Status": "Activated"})
     names = ("TotalAmount", "StatusCode", "ActivatedDate", "ActivatedById")
     assert shop.values("Order", order, *names) == [60, "Activated", org.clock.now(), org.integration_user_id]
