@@ -30,7 +30,7 @@ def half_up(amount: Fraction, places: int) -> Decimal:
 
 # --- Amounts ---------------------------------------------------------------------------------------------------------
 
-lines = st.fixed_dictionaries(
+lines: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "Quantity": st.decimals("-999", "99999", places=2).filter(bool),
         "UnitPrice": st.decimals("0", "99999", places=3),
@@ -43,7 +43,7 @@ lines = st.fixed_dictionaries(
 @settings(max_examples=40, deadline=None)
 @given(currency=st.sampled_from(sorted(PLACES)), values=st.lists(lines, min_size=1, max_size=4), data=st.data())
 def test_amounts_are_the_sums_of_their_lines_to_the_last_decimal(
-    new_shop: Callable[[], Shop], currency: str, values: list[dict[str, Decimal]], data: st.DataObject
+    new_shop: Callable[[], Shop], currency: str, values: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     shop = new_shop()
     deal = shop.opportunity(CurrencyIsoCode=currency, Amount="1.00")
