@@ -27,6 +27,27 @@ _UNAGGREGATABLE = frozenset({"boolean", "address"})
 _SYSTEM_NAMES = frozenset(
     {"Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"}
 )
+_SAME_FOR_EVERY_FIELD = {
+    "aiPredictionField": False,
+    "calculatedFormula": None,
+    "controllerName": None,
+    "defaultValueFormula": None,
+    "dependentPicklist": False,
+    "deprecatedAndHidden": False,
+    "encrypted": False,
+    "filteredLookupInfo": None,
+    "formulaTreatNullNumberAsZero": False,
+    "highScaleNumber": False,
+    "htmlFormatted": False,
+    "inlineHelpText": None,
+    "mask": None,
+    "maskType": None,
+    "namePointing": False,
+    "queryByDistance": False,
+    "referenceTargetField": None,
+    "relationshipOrder": None,
+    "writeRequiresMasterRead": False,
+}
 
 
 def describe_all(objects: Iterable[SObject], api_version: str) -> dict[str, Any]:
@@ -134,65 +155,66 @@ def _child(child: ChildRelationship) -> dict[str, Any]:
 
 
 def _describe_field(field: Field, currency_codes: Sequence[str]) -> dict[str, Any]:
-    groupable = field.filterable and field.type not in _UNGROUPABLE
+    members = {
+        **_SAME_FOR_EVERY_FIELD,
+        **_identity(field),
+        **_size(field),
+        **_uses(field),
+        "picklistValues": _picklist_values(field, currency_codes),
+    }
+    return dict(sorted(members.items()))
+
+
+def _identity(field: Field) -> dict[str, Any]:
     return {
-        "aggregatable": field.filterable and field.type not in _UNAGGREGATABLE,
-        "aiPredictionField": False,
         "autoNumber": field.auto_number,
-        "byteLength": field.length * 3 if field.type not in {"id", "reference"} else 18,
         "calculated": field.calculated and field.custom,
-        "calculatedFormula": None,
         "cascadeDelete": field.on_delete == "cascade",
-        "caseSensitive": field.case_sensitive,
         "compoundFieldName": field.compound,
-        "controllerName": None,
-        "createable": field.createable,
         "custom": field.custom,
-        "defaultValue": field.default if field.type == "boolean" else None,
-        "defaultValueFormula": None,
-        "defaultedOnCreate": field.defaulted or field.type == "boolean" or field.default is not None,
-        "dependentPicklist": False,
-        "deprecatedAndHidden": False,
-        "digits": field.precision if field.type == "int" else 0,
         "displayLocationInDecimal": field.name.endswith(("Latitude", "Longitude")),
-        "encrypted": False,
-        "externalId": field.external_id,
         "extraTypeInfo": "plaintextarea" if field.type == "textarea" else None,
-        "filterable": field.filterable,
-        "filteredLookupInfo": None,
-        "formulaTreatNullNumberAsZero": False,
-        "groupable": groupable,
-        "highScaleNumber": False,
-        "htmlFormatted": False,
-        "idLookup": field.upsertable,
-        "inlineHelpText": None,
         "label": field.label,
-        "length": field.length,
-        "mask": None,
-        "maskType": None,
         "name": field.name,
         "nameField": field.name_field,
-        "namePointing": False,
-        "nillable": field.nillable,
-        "permissionable": not field.required and field.name not in _SYSTEM_NAMES,
-        "picklistValues": _picklist_values(field, currency_codes),
         "polymorphicForeignKey": len(field.reference_to) > 1,
-        "precision": 0 if field.type == "int" else field.precision,
-        "queryByDistance": False,
-        "referenceTargetField": None,
         "referenceTo": list(field.reference_to),
         "relationshipName": field.relationship_name,
-        "relationshipOrder": None,
         "restrictedDelete": field.on_delete == "restrict",
         "restrictedPicklist": field.restricted,
-        "scale": field.scale,
         "searchPrefilterable": field.type == "reference",
         "soapType": _SOAP_TYPES.get(field.type, "xsd:string"),
-        "sortable": field.sortable,
         "type": field.type,
+    }
+
+
+def _size(field: Field) -> dict[str, Any]:
+    whole = field.type == "int"
+    return {
+        "byteLength": field.length if field.type in {"id", "reference"} else field.length * 3,
+        "digits": field.precision if whole else 0,
+        "length": field.length,
+        "precision": 0 if whole else field.precision,
+        "scale": field.scale,
+    }
+
+
+def _uses(field: Field) -> dict[str, Any]:
+    return {
+        "aggregatable": field.filterable and field.type not in _UNAGGREGATABLE,
+        "caseSensitive": field.case_sensitive,
+        "createable": field.createable,
+        "defaultValue": field.default if field.type == "boolean" else None,
+        "defaultedOnCreate": field.defaulted or field.type == "boolean" or field.default is not None,
+        "externalId": field.external_id,
+        "filterable": field.filterable,
+        "groupable": field.filterable and field.type not in _UNGROUPABLE,
+        "idLookup": field.upsertable,
+        "nillable": field.nillable,
+        "permissionable": field.nillable and field.name not in _SYSTEM_NAMES,
+        "sortable": field.sortable,
         "unique": field.unique,
         "updateable": field.updateable,
-        "writeRequiresMasterRead": False,
     }
 
 
