@@ -22,9 +22,14 @@ _NEVER_AGGREGATED = frozenset({Kind.BOOLEAN, Kind.MULTIPICKLIST, Kind.ADDRESS})
 _UNGROUPABLE = frozenset({"currency", "double", "percent", "datetime", "address", "multipicklist"})
 _AVERAGE = Context(prec=16, rounding=ROUND_HALF_UP)
 
-_COMBINE: dict[str, Callable[[list[Any]], Any]] = {"SUM": sum, "AVG": lambda v: _average(v), "MIN": min, "MAX": max}
-
 GroupReader: TypeAlias = Callable[["Group"], Any]
+
+
+def _average(values: list[Any]) -> Decimal:
+    return _AVERAGE.divide(Decimal(sum(values)), Decimal(len(values)))
+
+
+_COMBINE: dict[str, Callable[[list[Any]], Any]] = {"SUM": sum, "AVG": _average, "MIN": min, "MAX": max}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +180,6 @@ def _with_reader(operand: Operand, read: GroupReader, function: str | None, kind
 
 def _counted(operand: Operand, name: str, compute: GroupReader) -> GroupValue:
     return GroupValue(_with_reader(operand, compute, name, Kind.INTEGER), compute)
-
-
-def _average(values: list[Any]) -> Decimal:
-    return _AVERAGE.divide(Decimal(sum(values)), Decimal(len(values)))
 
 
 def _grouped(operand: Operand) -> Operand:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from prefect_crm_erp.sandbox.salesforce.soql import ast
 from prefect_crm_erp.sandbox.salesforce.soql.diagnostics import QueryProblem
 from prefect_crm_erp.sandbox.salesforce.soql.execution import Execution, Records
 from prefect_crm_erp.sandbox.salesforce.soql.grouped import GroupedQuery, is_grouped, is_plain_count
 from prefect_crm_erp.sandbox.salesforce.soql.names import find_object
+from prefect_crm_erp.sandbox.salesforce.soql.ordering import cut
 from prefect_crm_erp.sandbox.salesforce.soql.parser import parse
-from prefect_crm_erp.sandbox.salesforce.soql.plan import RowQuery, RowSource
+from prefect_crm_erp.sandbox.salesforce.soql.plan import RowQuery, RowSource, operands_of
 from prefect_crm_erp.sandbox.salesforce.soql.result import QueryResult
 
 
@@ -57,14 +56,12 @@ def execute(
 def _run(query: ast.Query, execution: Execution) -> QueryResult:
     sobject = find_object(execution.schema, query.source)
     if is_plain_count(query):
-        passing = RowSource(query, sobject, execution).passing()
-        start = query.offset or 0
-        counted = islice(passing, start, None if query.limit is None else start + query.limit)
-        return QueryResult(sobject, [], sum(1 for _ in counted))
+        passing = RowSource(query, operands_of(query, sobject, execution), execution).passing()
+        return QueryResult(sobject, [], sum(1 for _ in cut(query, passing)))
     if is_grouped(query):
-        source = RowSource(query, sobject, execution)
-        grouped = GroupedQuery(query, source.operands, execution)
-        records = grouped.records(list(source.passing()))
+        operands = operands_of(query, sobject, execution)
+        grouped = GroupedQuery(query, operands, execution)
+        records = grouped.records(list(RowSource(query, operands, execution).passing()))
         return QueryResult(sobject, records, len(records), grouped.columns, grouped=True)
     plan = RowQuery(query, sobject, execution)
     records = plan.run()

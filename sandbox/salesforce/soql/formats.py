@@ -56,26 +56,33 @@ class Display:
 
     def reader(self) -> Callable[[Row], Any]:
         """A function that gives what the query shows for the row that has the field."""
-        field = self.bound.field
+        formatted = "FORMAT" in self._functions
         if "CONVERTCURRENCY" in self._functions:
-            read = self._converted
-            if "FORMAT" not in self._functions:
-                return read
-            user_currency = self._execution.user_currency
-            return lambda row: format_amount(read(row), user_currency, self._execution)
-        if "FORMAT" not in self._functions:
-            return lambda row: row[field.name]
-        if field.type == "currency":
-            return lambda row: format_amount(row[field.name], row.get("CurrencyIsoCode"), self._execution)
-        return lambda row: format_value(field, row[field.name])
+            return self._formatted_conversion if formatted else self._converted
+        if formatted:
+            return self._formatted_amount if self.bound.field.type == "currency" else self._formatted
+        return self._value
+
+    def _value(self, row: Row) -> Any:
+        return row[self.bound.field.name]
+
+    def _day(self, row: Row) -> date | None:
+        return self._execution.currencies.day_of(self.bound.owner.name)(row)
 
     def _converted(self, row: Row) -> Decimal | None:
-        amount = row[self.bound.field.name]
+        amount, execution = self._value(row), self._execution
         if amount is None:
             return None
-        currencies = self._execution.currencies
-        day = currencies.day_of(self.bound.owner.name)(row)
-        return currencies.convert(amount, row.get("CurrencyIsoCode"), self._execution.user_currency, day)
+        return execution.currencies.convert(amount, row.get("CurrencyIsoCode"), execution.user_currency, self._day(row))
+
+    def _formatted(self, row: Row) -> str | None:
+        return format_value(self.bound.field, self._value(row))
+
+    def _formatted_amount(self, row: Row) -> str | None:
+        return format_amount(self._value(row), row.get("CurrencyIsoCode"), self._execution, self._day(row))
+
+    def _formatted_conversion(self, row: Row) -> str | None:
+        return format_amount(self._converted(row), self._execution.user_currency, self._execution)
 
 
 def _display_function(call: ast.FunctionCall, *, outermost: bool) -> str:
@@ -85,8 +92,17 @@ def _display_function(call: ast.FunctionCall, *, outermost: bool) -> str:
     return name
 
 
-def format_amount(amount: Decimal | None, code: str | None, execution: Execution) -> str | None:
-    """An amount for the eye: `EUR 1,200.00`, followed by the user's own currency in parentheses if it is another."""
+def format_amount(
+    amount: Decimal | None, code: str | None, execution: Execution, day: date | None = None
+) -> str | None:
+    """An amount for the eye: `EUR 1,200.00`, followed by the user's own currency in parentheses if it is another.
+
+    Args:
+        amount: the amount in the currency `code`.
+        code: its currency; None is the corporate one.
+        execution: the run of the query, for the rates.
+        day: the day whose rate counts; None takes the current rate.
+    """
     if amount is None:
         return None
     currencies, own = execution.currencies, execution.user_currency
@@ -96,7 +112,7 @@ def format_amount(amount: Decimal | None, code: str | None, execution: Execution
     shown = f"{code} {_decimal(amount, currencies.places(code))}"
     if own in (None, code):
         return shown
-    return f"{shown} ({own} {_decimal(currencies.convert(amount, code, own), currencies.places(own))})"
+    return f"{shown} ({own} {_decimal(currencies.convert(amount, code, own, day), currencies.places(own))})"
 
 
 def format_value(field: Field, value: Any) -> str | None:

@@ -16,7 +16,7 @@ from prefect_crm_erp.sandbox.salesforce.soql.filters import FilterCompiler
 from prefect_crm_erp.sandbox.salesforce.soql.formats import format_amount, format_value
 from prefect_crm_erp.sandbox.salesforce.soql.names import Row
 from prefect_crm_erp.sandbox.salesforce.soql.operands import Operand, RowOperands
-from prefect_crm_erp.sandbox.salesforce.soql.ordering import sort, sort_key
+from prefect_crm_erp.sandbox.salesforce.soql.ordering import cut, sort, sort_key
 from prefect_crm_erp.sandbox.salesforce.soql.result import Column
 
 
@@ -93,10 +93,8 @@ class GroupedQuery:
         """The records for the rows that pass the WHERE clause."""
         mode = self._query.group_by.mode if self._query.group_by else None
         groups = group_rows(rows, self._values.keys, mode)
-        found = sort([group for group in groups if self._having(group)], self._order)
-        start = self._query.offset or 0
-        end = None if self._query.limit is None else start + self._query.limit
-        return [self._record(group) for group in found[start:end]]
+        found = sort((group for group in groups if self._having(group)), self._order)
+        return [self._record(group) for group in cut(self._query, found)]
 
     def _record(self, group: Group) -> dict[str, Any]:
         values = {name: member.show(group) for name, member in self._members.items()}

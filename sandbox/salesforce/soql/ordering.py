@@ -1,16 +1,19 @@
-"""ORDER BY."""
+"""ORDER BY, LIMIT and OFFSET."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from prefect_crm_erp.sandbox.salesforce.soql import ast
 from prefect_crm_erp.sandbox.salesforce.soql.diagnostics import malformed
 from prefect_crm_erp.sandbox.salesforce.soql.execution import Execution
 from prefect_crm_erp.sandbox.salesforce.soql.operands import Kind, Operand
 from prefect_crm_erp.sandbox.salesforce.soql.text import fold
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +83,9 @@ def sort(rows: Iterable[Any], keys: list[SortKey]) -> list[Any]:
     for key in reversed(keys):
         key.sort(ordered)
     return ordered
+
+
+def cut(query: ast.Query, rows: Iterable[T]) -> Iterator[T]:
+    """The rows that LIMIT and OFFSET leave."""
+    start = query.offset or 0
+    return islice(rows, start, None if query.limit is None else start + query.limit)

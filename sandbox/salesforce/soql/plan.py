@@ -13,7 +13,7 @@ from prefect_crm_erp.sandbox.salesforce.soql.filters import Filter, FilterCompil
 from prefect_crm_erp.sandbox.salesforce.soql.grouped import is_grouped
 from prefect_crm_erp.sandbox.salesforce.soql.names import Names, Row, find_object
 from prefect_crm_erp.sandbox.salesforce.soql.operands import Operand, RowOperands
-from prefect_crm_erp.sandbox.salesforce.soql.ordering import sort, sort_key
+from prefect_crm_erp.sandbox.salesforce.soql.ordering import cut, sort, sort_key
 from prefect_crm_erp.sandbox.salesforce.soql.projection import Projection, Record
 from prefect_crm_erp.sandbox.salesforce.soql.result import Column
 
@@ -23,11 +23,11 @@ MAX_CHILD_LEVELS = 4
 
 
 class RowSource:
-    """The rows that a query reads: FROM, USING SCOPE, WHERE, ORDER BY, LIMIT and OFFSET.
+    """The rows that a query reads: FROM, USING SCOPE and WHERE.
 
     Args:
         query: the query.
-        sobject: the object that it reads.
+        operands: what its names mean and read.
         execution: the run.
         nested: whether it is a subquery under WHERE.
 
@@ -35,13 +35,11 @@ class RowSource:
         QueryProblem: whatever is wrong with these clauses.
     """
 
-    def __init__(self, query: ast.Query, sobject: SObject, execution: Execution, *, nested: bool = False) -> None:
-        self._query = query
-        self._sobject = sobject
+    def __init__(self, query: ast.Query, operands: RowOperands, execution: Execution, *, nested: bool = False) -> None:
+        self._operands = operands
+        self._sobject = operands.names.sobject
         self._execution = execution
-        self.names = Names(execution.schema, sobject, query)
-        self.operands = RowOperands(self.names, execution)
-        self.filter = self._compile(query.where, nested=nested)
+        self._filter = self._compile(query.where, nested=nested)
         self._scope = self._scope_test(query.scope)
         _check_offset(query)
 
@@ -51,24 +49,12 @@ class RowSource:
 
     def pass_on(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Those of the rows that pass."""
-        test = self.filter.test
+        test = self._filter.test
         passing = (row for row in rows if test(row))
         return passing if self._scope is None else filter(self._scope, passing)
 
-    def arranged(self, rows: Iterable[Row]) -> list[Row]:
-        """The rows in the order of the query, within its LIMIT and OFFSET."""
-        if self._query.order_by:
-            rows = sort(rows, self._order)
-        start = self._query.offset or 0
-        return list(islice(rows, start, None if self._query.limit is None else start + self._query.limit))
-
-    def bind_order(self) -> None:
-        """Look up the fields of ORDER BY; a query without groups does."""
-        execution, operand = self._execution, self.operands.operand
-        self._order = [sort_key(item, operand(item.expression), execution) for item in self._query.order_by]
-
     def _candidates(self) -> Iterable[Row]:
-        lookup = self.filter.lookup
+        lookup = self._filter.lookup
         if lookup is None:
             return self._execution.rows(self._sobject.name)
         found = self._execution.rows_by_field(self._sobject.name, lookup.field.name, lookup.values)
@@ -79,17 +65,18 @@ class RowSource:
         if condition is None:
             return Filter(lambda row: True)
         semi_joins.check_placement(condition, nested=nested)
-        return FilterCompiler(self.operands.filtered, self._execution, self._semi_join).compile(condition)
+        return FilterCompiler(self._operands.filtered, self._execution, self._semi_join).compile(condition)
 
     def _semi_join(self, operand: Operand, query: ast.Query) -> frozenset[str]:
         """The ids that a subquery under WHERE gives; rows without one do not count."""
         outer = semi_joins.outer_field(operand)
         path = semi_joins.inner_path(query)
-        source = RowSource(query, find_object(self._execution.schema, query.source), self._execution, nested=True)
-        inner = source.names.field(path)
+        operands = operands_of(query, find_object(self._execution.schema, query.source), self._execution)
+        inner = operands.names.field(path)
         semi_joins.check_fields(outer, inner)
         read = inner.reader(self._execution.parent)
-        return frozenset(value for row in source.passing() if (value := read(row)) is not None)
+        passing = RowSource(query, operands, self._execution, nested=True).passing()
+        return frozenset(value for row in passing if (value := read(row)) is not None)
 
     def _scope_test(self, scope: str | None) -> Callable[[Row], bool] | None:
         """USING SCOPE: everything, or the records that the user owns."""
@@ -99,6 +86,11 @@ class RowSource:
         if scope.lower() != "mine" or user_id is None or "ownerid" not in self._sobject.fields:
             raise QueryProblem("INVALID_QUERY_SCOPE", f"The requested scope is not supported: {scope}")
         return lambda row: row["OwnerId"] == user_id
+
+
+def operands_of(query: ast.Query, sobject: SObject, execution: Execution) -> RowOperands:
+    """What the names in a query of an object mean and read."""
+    return RowOperands(Names(execution.schema, sobject, query), execution)
 
 
 def _check_offset(query: ast.Query) -> None:
@@ -120,10 +112,11 @@ class RowQuery:
     """
 
     def __init__(self, query: ast.Query, sobject: SObject, execution: Execution, level: int = 0) -> None:
-        self._execution = execution
-        self.source = RowSource(query, sobject, execution)
-        self.source.bind_order()
-        self._projection = Projection(query, self.source.names, execution)
+        self._query = query
+        operands = operands_of(query, sobject, execution)
+        self._projection = Projection(query, operands.names, execution)
+        self.source = RowSource(query, operands, execution)
+        self._order = [sort_key(item, operands.operand(item.expression), execution) for item in query.order_by]
         self._children = [
             _ChildQuery(name, child, query, sobject, execution, level + 1)
             for name, child in self._projection.children.items()
@@ -137,7 +130,11 @@ class RowQuery:
 
     def run(self) -> list[Record]:
         """The records."""
-        return self.records(self.source.arranged(self.source.passing()))
+        return self.records(self.arranged(self.source.passing()))
+
+    def arranged(self, rows: Iterable[Row]) -> list[Row]:
+        """The rows in the order of the query, within its LIMIT and OFFSET."""
+        return list(cut(self._query, sort(rows, self._order) if self._order else rows))
 
     def records(self, rows: Sequence[Row]) -> list[Record]:
         """The records of rows that were found before."""
@@ -163,7 +160,7 @@ class _ChildQuery:
     def attach(self, rows: Sequence[Row], records: Sequence[Record]) -> None:
         """Fill the children into the records of the rows; no children are null, as Salesforce has it."""
         by_parent = self._by_parent(rows)
-        arranged = [self.plan.source.arranged(by_parent.get(row["Id"], ())) for row in rows]
+        arranged = [self.plan.arranged(by_parent.get(row["Id"], ())) for row in rows]
         children = iter(self.plan.records([row for group in arranged for row in group]))
         for record, group in zip(records, arranged, strict=True):
             own = list(islice(children, len(group)))

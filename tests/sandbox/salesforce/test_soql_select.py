@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -55,7 +56,6 @@ def without_attributes(value: Any) -> Any:
     return value
 
 
-@pytest.mark.requirement("GB08")
 def test_a_record_on_the_wire(org: Org) -> None:
     [record] = records(
         org,
@@ -334,3 +334,31 @@ def test_multi_select_picklists_and_case_sensitive_text(where: str, found: list[
     org = PicklistOrg(["a", "a;b", "a;b;c", "d", None])
     result: QueryResult = execute(org, f"SELECT Name FROM Person__c WHERE {where}")
     assert [int(record["Name"]) for record in result.records] == found
+
+
+def test_a_year_of_deals_with_their_lines_comes_within_half_a_second() -> None:
+    org = Org(None)
+    with org.transaction():
+        book = next(row["Id"] for row in org.rows("Pricebook2"))
+        product = org.create("Product2", {"Name": "Pump", "ProductCode": "P-1", "IsActive": True})
+        price = {"Pricebook2Id": book, "Product2Id": product, "UnitPrice": "9.99", "IsActive": True}
+        entry = org.create("PricebookEntry", {**price, "CurrencyIsoCode": "USD"})
+        accounts = [org.create("Account", {"Name": f"Account {number}"}) for number in range(91)]
+        values = {"StageName": "Closed Won", "CloseDate": "2026-03-01", "Pricebook2Id": book, "CurrencyIsoCode": "USD"}
+        for number in range(830):
+            deal = {"Name": f"Deal {number}", "AccountId": accounts[number % 91]}
+            deal_id = org.create("Opportunity", {**values, **deal})
+            for _ in range(2 + (number < 495)):
+                line = {"OpportunityId": deal_id, "PricebookEntryId": entry, "Quantity": 2, "UnitPrice": "9.99"}
+                org.create("OpportunityLineItem", line)
+    parents = ", ".join(f"Account.{field.name}" for field in list(org.schema.get("Account").fields.values())[:15])
+    started = time.perf_counter()
+    result = execute(
+        org,
+        f"SELECT Id, Name, Amount, {parents}, "
+        "(SELECT Quantity, UnitPrice, Product2.ProductCode FROM OpportunityLineItems ORDER BY SortOrder) "
+        "FROM Opportunity WHERE SystemModstamp >= 2020-01-01T00:00:00Z ORDER BY SystemModstamp, Id",
+    )
+    assert time.perf_counter() - started < 0.5
+    lines = sum(record["OpportunityLineItems"]["totalSize"] for record in result.records)
+    assert (result.total_size, lines) == (830, 2155)

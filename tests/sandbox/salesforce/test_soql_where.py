@@ -15,6 +15,7 @@ from prefect_crm_erp.sandbox.salesforce.clock import Clock
 from prefect_crm_erp.sandbox.salesforce.errors import ApiError
 from prefect_crm_erp.sandbox.salesforce.org import Org
 from prefect_crm_erp.sandbox.salesforce.soql import ast, execute
+from prefect_crm_erp.sandbox.salesforce.soql.text import like_matcher
 
 NOW = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
 TODAY = NOW.date()
@@ -98,20 +99,17 @@ def passes(condition: ast.Condition, row: dict[str, Any]) -> bool:
 
 
 def ordered(own: Any, operator: str, literal: ast.Literal) -> bool:
+    first: Any
+    last: Any
     match literal:
+        case ast.Null() | ast.Text(value=""):
+            return False
         case ast.Text():
-            first, last = literal.value.upper() or None, literal.value.upper()
-            own = own.upper()
-        case ast.RelativeDate(name="TODAY"):
-            first = last = TODAY
+            own, first, last = own.upper(), literal.value.upper(), literal.value.upper()
         case ast.RelativeDate(count=count):
             first, last = TODAY - timedelta(days=count or 0), TODAY
-        case ast.Null():
-            return False
         case _:
             first = last = literal.value
-    if first is None:
-        return False
     return {"<": own < first, "<=": own <= last, ">": own > last, ">=": own >= first}[operator]
 
 
@@ -143,8 +141,8 @@ opportunities = st.fixed_dictionaries(
 
 
 @st.composite
-def patterns(draw: st.DrawFn) -> ast.Text:
-    value = draw(st.text("aAbB%_\\'", max_size=5))
+def patterns(draw: st.DrawFn, alphabet: str = "aAbB%_\\'") -> ast.Text:
+    value = draw(st.text(alphabet, max_size=5))
     wild = [position for position, letter in enumerate(value) if letter in "%_"]
     return ast.Text(value, tuple(position for position in wild if draw(st.booleans())))
 
@@ -256,6 +254,11 @@ def test_escaped_text_finds_its_row_and_no_other(org: Org, name: str, other: str
         assert [record["Name"] for record in result.records] == [stored]
 
 
+@given(st.text("ab%_", max_size=6), patterns("ab%_"))
+def test_like(value: str, pattern: ast.Text) -> None:
+    assert bool(like_matcher(pattern)(value)) == like(value, pattern.value, pattern.escaped)
+
+
 def test_a_pattern_with_many_wildcards_is_no_slower(org: Org) -> None:
     org.reset()
     org.create("Account", {"Name": "a" * 255})
@@ -280,6 +283,7 @@ def shop() -> Iterator[Org]:
     ):
         values = {"Name": name, "AccountId": account, "Amount": amount, "CurrencyIsoCode": currency, "CloseDate": day}
         org.create("Opportunity", {**values, "StageName": "Prospecting"})
+    org.create("Contact", {"LastName": "Nobody's"})
     yield org
     org.close()
 
@@ -335,6 +339,8 @@ def test_conditions_on_accounts(shop: Org, where: str, found: list[str]) -> None
         ("Account.Push_To_ERP__c = false", ["Orphan"]),
         ("Name = 'Orphan' OR Account.Name = 'Bell'", ["Euro", "Orphan"]),
         ("AccountId NOT IN (SELECT Id FROM Account WHERE Name = 'Acme')", ["Euro", "Orphan"]),
+        ("AccountId IN (SELECT AccountId FROM Contact)", []),
+        ("AccountId NOT IN (SELECT AccountId FROM Contact)", ["Dollar", "Yen", "Euro", "Orphan"]),
         ("CloseDate = THIS_MONTH", ["Dollar", "Yen"]),
         ("CloseDate = LAST_YEAR", ["Euro"]),
         ("CloseDate > TODAY", ["Orphan"]),
@@ -490,6 +496,7 @@ class CountingOrg(Org):
 
     scans = 0
     lookups = 0
+    sought = 0
 
     def rows(self, obj: str, include_deleted: bool = False) -> Iterator[dict[str, Any]]:
         self.scans += 1
@@ -499,6 +506,7 @@ class CountingOrg(Org):
         self, obj: str, field: str, values: Collection[Any], include_deleted: bool = False
     ) -> Iterator[dict[str, Any]]:
         self.lookups += 1
+        self.sought += len(values)
         return super().rows_by_field(obj, field, values, include_deleted)
 
 
@@ -525,6 +533,16 @@ def test_indexed_fields_are_looked_up_not_scanned(where: str, scans: int) -> Non
     assert org.scans == scans
 
 
+def test_the_most_selective_index_is_taken() -> None:
+    org = CountingOrg(None)
+    ids = [org.create("Account", {"Name": f"Account {n}"}) for n in range(3)]
+    listed = "', '".join(ids)
+    for where in (f"Id IN ('{listed}') AND Name = 'account 1'", f"Name = 'account 1' AND Id IN ('{listed}')"):
+        org.sought = 0
+        assert names(org, f"SELECT Name FROM Account WHERE {where}") == ["Account 1"]
+        assert org.sought == 1
+
+
 def test_children_of_many_parents_are_read_at_once() -> None:
     org = CountingOrg(None)
     with org.transaction():
@@ -543,3 +561,21 @@ def test_date_literals_follow_the_orgs_clock() -> None:
     assert names(org, "SELECT Name FROM Opportunity WHERE CloseDate = TOMORROW") == ["due"]
     org.clock.skew = timedelta(days=1)
     assert names(org, "SELECT Name FROM Opportunity WHERE CloseDate = TODAY") == ["due"]
+
+
+@pytest.mark.requirement("GB11")
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=20), st.integers(1, 5))
+def test_pages_by_modification_stamp_and_id_lose_no_row_to_ties(seconds: list[int], page: int) -> None:
+    clock = Clock(lambda: NOW)
+    org = Org(None, clock)
+    for number, second in enumerate(seconds):
+        clock.skew = timedelta(seconds=second)
+        org.create("Account", {"Name": str(number)})
+    seen: list[dict[str, Any]] = []
+    where = "SystemModstamp >= 2026-03-18T15:30:00Z"
+    for _ in range(len(seconds) + 1):
+        query = f"SELECT Id, SystemModstamp FROM Account WHERE {where} ORDER BY SystemModstamp, Id LIMIT {page}"
+        seen += execute(org, query).records
+        stamp = seen[-1]["SystemModstamp"].replace("+0000", "Z")
+        where = f"SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > '{seen[-1]['Id']}')"
+    assert len({record["Id"] for record in seen}) == len(seen) == len(seconds)
