@@ -21,9 +21,9 @@ from prefect_crm_erp.sandbox.salesforce.app import SalesforceApp
 from prefect_crm_erp.sandbox.salesforce.server import listen, serve
 from prefect_crm_erp.sandbox.salesforce.state import ServerState
 from prefect_crm_erp.sandbox.salesforce.tls import ServerCertificate, server_certificate
+from prefect_crm_erp.sandbox.salesforce.wire import DEFAULT_VERSION
 
 HOST = "127.0.0.1"
-API_VERSION = "64.0"
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def _access(
         http_url=f"http://{HOST}:{plain.getsockname()[1]}",
         https_url=f"https://{HOST}:{tls.getsockname()[1]}",
         ca_file=str(certificate.ca_file.resolve()),
-        api_version=API_VERSION,
+        api_version=DEFAULT_VERSION,
         username=state.username,
         password=credentials.password,
         security_token=credentials.security_token,
