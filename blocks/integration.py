@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefect.blocks.core import Block
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from prefect_crm_erp.blocks.crm import AnyCRM
 from prefect_crm_erp.blocks.erp import AnyERP
@@ -29,8 +29,6 @@ class Integration(Block):
         print(report.written, report.queued)
         ```
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     _block_type_name = "CRM-ERP Integration"
     _block_type_slug = "crm-erp-integration"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -34,38 +35,30 @@ def show_result(result: DemoResult, console: Console) -> None:
 
 
 def _table(run: SourceRun) -> Table:
-    table = Table(title=run.source.capitalize(), title_justify="left", title_style="bold", show_lines=False)
-    table.add_column("Deal", overflow="fold")
-    table.add_column("Account", overflow="fold")
+    table = Table(title=run.source.capitalize(), title_justify="left", title_style="bold", expand=True, box=box.SIMPLE)
+    table.add_column("Deal, account, and what became of it", overflow="fold", ratio=1)
     table.add_column("ERP order", no_wrap=True)
-    table.add_column("Subsidiary")
+    table.add_column("In", no_wrap=True)
     table.add_column("CRM total", justify="right", no_wrap=True)
     table.add_column("ERP total", justify="right", no_wrap=True)
-    table.add_column("Queue, or what was assumed", overflow="fold", ratio=1)
     for row in run.rows:
-        table.add_row(*_cells(row), style=_STYLE[row.outcome])
+        table.add_row(*_cells(row))
     return table
 
 
-_STYLE = {Outcome.WRITTEN: "", Outcome.UNCHANGED: "dim", Outcome.QUEUED: "yellow", Outcome.EXCLUDED: "dim"}
-
-
 def _cells(row: ReportRow) -> list[str]:
-    remarks = [note.text for note in row.notes if note.flag]
+    fate = [f"[bold]{escape(row.name)}[/]", f"[dim]{escape(row.account or '')}[/]"]
     if row.queue:
-        remarks = [f"[bold]{row.queue.value}[/]: {escape(row.reason)}"]
+        fate.append(f"[yellow]{row.queue.value}: {escape(row.reason)}[/]")
     elif row.outcome is Outcome.EXCLUDED:
-        remarks = [f"excluded: {escape(row.reason)}"]
-    else:
-        remarks = [escape(remark) for remark in remarks]
+        fate.append(f"[dim]Excluded: {escape(row.reason)}[/]")
+    fate += [f"[cyan]{escape(note.text)}[/]" for note in row.notes if note.flag and not row.queue]
     return [
-        escape(row.name),
-        escape(row.account or ""),
+        "\n".join(fate),
         escape(row.erp_number or ""),
         escape(row.subsidiary or ""),
         _amount(row.crm_total, row.currency),
         _amount(row.erp_total, row.currency),
-        "; ".join(remarks),
     ]
 
 

@@ -19,6 +19,7 @@ from prefect_crm_erp.models.errors import TransientError
 
 START_SECONDS = 120
 STOP_SECONDS = 15
+LOG_TAIL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Server:
         """Block until it answers.
 
         Raises:
-            TransientError: It does not start; the message says where its log is.
+            TransientError: It does not start; the message shows the end of its log.
         """
         _wait_until_healthy(f"{self.url}/api", self.process, self.log)
 
@@ -64,7 +65,7 @@ def runner(server: Server, integration: str) -> Iterator[None]:
     """Register the deployments and run what they schedule.
 
     Raises:
-        TransientError: The runner does not start; the message says where its log is.
+        TransientError: The runner does not start; the message shows the end of its log.
     """
     home = server.log.parent
     ready = home / "runner.ready"
@@ -74,7 +75,7 @@ def runner(server: Server, integration: str) -> Iterator[None]:
         deadline = time.monotonic() + START_SECONDS
         while not ready.exists():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise TransientError(f"The runner did not start; its log is {home / 'runner.log'}", system="Prefect")
+                raise _did_not_start("The runner", home / "runner.log")
             time.sleep(0.1)
         yield
 
@@ -151,4 +152,9 @@ def _wait_until_healthy(api: str, process: subprocess.Popen[bytes], log: Path) -
                     return
             except httpx.HTTPError:
                 time.sleep(0.2)
-    raise TransientError(f"The Prefect server did not start; its log is {log}", system="Prefect")
+    raise _did_not_start("The server", log)
+
+
+def _did_not_start(what: str, log: Path) -> TransientError:
+    tail = log.read_text(errors="replace")[-LOG_TAIL:].strip()
+    return TransientError(f"{what} did not start. The end of its log:\n{tail}", system="Prefect")

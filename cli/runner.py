@@ -16,7 +16,7 @@ from prefect_crm_erp.flows.quote_to_order import Source
 
 async def serve(integration: str, ready: Path) -> None:
     """Register one deployment for each source, say so in the file, and run what is scheduled until terminated."""
-    runner = Runner(name="prefect-crm-erp", query_seconds=1, limit=2, pause_on_shutdown=False)
+    runner = Runner(name="prefect-crm-erp", query_seconds=1, limit=3, pause_on_shutdown=False)
     for source in get_args(Source):
         deployment = await quote_to_order.ato_deployment(
             name=source,

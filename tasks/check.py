@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.blocks.ledger import CrossReference
 from prefect_crm_erp.blocks.policies.orders import DealsWithoutLines, OrderPolicy
 from prefect_crm_erp.models.geography import country_code
-from prefect_crm_erp.models.money import ZERO
+from prefect_crm_erp.models.money import ZERO, minor_units, round_money, split_amount
 from prefect_crm_erp.models.outcomes import Note, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Deal, DealLine
@@ -84,6 +84,7 @@ def _already_done(item: Item) -> Verdict | None:
 def _check(run: Run, item: Item) -> None:
     _fill_currency(run, item)
     _fill_lines(run, item)
+    _fit_lines(item)
     defects = list(_deal_defects(item.deal))
     if item.deal.account:
         customer, notes, found = clean_account(item.deal.account, run.integration, run.erp_needs_state())
@@ -126,6 +127,26 @@ def _fill_lines(run: Run, item: Item) -> None:
     )
     item.deal = deal.model_copy(update={"lines": (line,)})
     item.notes.append(Note("lines", "The deal has no lines; its total is ordered as one line"))
+
+
+def _fit_lines(item: Item) -> None:
+    """Let lines that are each rounded add up to the total that the CRM rounded once, over all of them."""
+    deal = item.deal
+    if deal.total is None or not deal.lines or not deal.currency:
+        return
+    wanted = deal.total - deal.shipping - (deal.tax or ZERO)
+    lines = sum((line.amount for line in deal.lines), ZERO)
+    unit = Decimal(1).scaleb(-minor_units(deal.currency))
+    if lines == wanted or abs(lines - wanted) > unit * len(deal.lines) / 2:
+        return
+    exact = [line.quantity * line.unit_price * (1 - line.discount_percent / 100) for line in deal.lines]
+    if any(amount < 0 for amount in exact) or round_money(sum(exact, ZERO), deal.currency) != wanted:
+        return
+    shares = split_amount(wanted, exact, deal.currency)
+    fitted = (line.model_copy(update={"amount": share}) for line, share in zip(deal.lines, shares, strict=True))
+    item.deal = deal.model_copy(update={"lines": tuple(fitted)})
+    text = f"The lines, each rounded, add up to {lines:,}; {wanted:,} {deal.currency}, the deal's total, is ordered"
+    item.notes.append(Note("lines.amount", text))
 
 
 def _deal_defects(deal: Deal) -> list[Defect]:

@@ -64,7 +64,7 @@ class Salesforce(CRM):
         ```
     """
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     _block_type_name = "Salesforce CRM"
     _block_type_slug = "salesforce-crm"

@@ -58,7 +58,7 @@ class Tryton(ERP):
         ```
     """
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     _block_type_name = "Tryton ERP"
     _block_type_slug = "tryton-erp"

@@ -29,7 +29,7 @@ class CodeLists(Block):
         ```
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     _block_type_name = "Code Lists"
     _block_type_slug = "code-lists"

@@ -45,7 +45,7 @@ class CustomFieldMap(Block):
         ```
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     _block_type_name = "Custom Field Map"
     _block_type_slug = "custom-field-map"

@@ -50,7 +50,7 @@ class OrderPolicy(Block):
         ```
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
     _block_type_name = "Order Policy"
     _block_type_slug = "order-policy"
