@@ -94,25 +94,20 @@ class GroupValues:
         if isinstance(expression, ast.FunctionCall) and expression.name.upper() in AGGREGATES:
             return self._aggregate(expression.name.upper(), expression)
         operand = self._operands.operand(expression)
-        return self._key(operand, self._place(operand, str(expression) if operand.function is None else operand.name))
+        return self._key(operand, self._place(operand))
 
-    def _place(self, operand: Operand, written: str) -> int:
+    def _place(self, operand: Operand) -> int:
+        """Which of the grouped fields the operand is; a date function also goes with its date."""
         place = self._places.get(operand.key)
-        if (
-            place is None
-            and operand.function in DATE_FUNCTIONS
-            and operand.bound
-            and operand.bound.field.type == "date"
-        ):
+        if place is None and operand.function in DATE_FUNCTIONS and operand.bound.field.type == "date":
             place = self._places.get(("", *operand.bound.key))
         if place is None:
-            raise malformed(f"Field must be grouped or aggregated: {written}", operand.position)
+            raise malformed(f"Field must be grouped or aggregated: {operand.name}", operand.position)
         return place
 
     def _key(self, operand: Operand, place: int) -> GroupValue:
         """A value that is the same for all rows of a group."""
-        bound = operand.bound
-        raw = operand.read if operand.function or bound is None else bound.reader(self._execution.parent)
+        raw = operand.read if operand.function else operand.bound.reader(self._execution.parent)
 
         def of_first_row(read: Callable[[Row], Any]) -> GroupReader:
             return lambda group: None if place in group.left_out else read(group.rows[0])
@@ -124,7 +119,7 @@ class GroupValues:
             raise malformed(f"{call.name} takes one field", call.position)
         operand = self._operands.operand(call.arguments[0])
         if name == "GROUPING":
-            place = self._place(operand, operand.name)
+            place = self._place(operand)
             return _counted(operand, name, lambda group: int(place in group.left_out))
         _check_supported(name, operand)
         if name == "COUNT":
@@ -138,7 +133,7 @@ class GroupValues:
     def _number(self, operand: Operand, name: str) -> GroupValue:
         """A sum, an average, or the least or greatest amount; amounts are in the corporate currency."""
         read: Callable[[Row], Any] = operand.read
-        if operand.bound and self._is_amount(operand):
+        if self._is_amount(operand):
             read = self._execution.currencies.corporate_reader(operand.bound)
         combine = _COMBINE[name]
 
@@ -155,14 +150,13 @@ class GroupValues:
         return currencies.rounded(value, currencies.corporate)
 
     def _is_amount(self, operand: Operand) -> bool:
-        field = operand.bound.field if operand.bound else None
-        return field is not None and field.type == "currency" and self._execution.currencies.corporate is not None
+        return operand.bound.field.type == "currency" and self._execution.currencies.corporate is not None
 
     def _extreme(self, operand: Operand, name: str) -> GroupValue:
         """The least or greatest value, in the field's sort order."""
         key = order_form(operand, self._execution)
         choose = min if name == "MIN" else max
-        raw = operand.bound.reader(self._execution.parent) if operand.bound else operand.read
+        raw = operand.bound.reader(self._execution.parent)
 
         def of_extreme_row(read: Callable[[Row], Any]) -> GroupReader:
             def compute(group: Group) -> Any:
@@ -183,19 +177,20 @@ def _counted(operand: Operand, name: str, compute: GroupReader) -> GroupValue:
 
 
 def _grouped(operand: Operand) -> Operand:
-    field = operand.bound.field if operand.bound and not operand.function else None
+    field = operand.plain_field
     if field and (field.type in _UNGROUPABLE or not field.filterable):
         raise malformed(f"field '{field.name}' can not be grouped in a query call", operand.position)
     return operand
 
 
 def _check_supported(name: str, operand: Operand) -> None:
-    supported = operand.kind not in _NEVER_AGGREGATED and operand.bound is not None and operand.bound.field.filterable
+    supported = operand.kind not in _NEVER_AGGREGATED and operand.bound.field.filterable
     if name in ("SUM", "AVG"):
         supported = operand.kind in _NUMERIC
     if not supported:
-        written = operand.bound.field.name if operand.bound else operand.name
-        raise malformed(f"field {written} does not support aggregate operator {name}", operand.position)
+        raise malformed(
+            f"field {operand.bound.field.name} does not support aggregate operator {name}", operand.position
+        )
 
 
 def group_rows(rows: Sequence[Row], keys: Sequence[Operand], mode: str | None) -> list[Group]:

@@ -119,8 +119,7 @@ class FilterCompiler:
 
     def _money(self, operand: Operand, literals: tuple[ast.Literal, ...]) -> tuple[Operand, list[Any]]:
         """Amounts with a currency compare in the corporate currency."""
-        bound = operand.bound
-        if bound is None or operand.function or bound.field.type != "currency":
+        if operand.plain_field is None or operand.plain_field.type != "currency":
             raise malformed(
                 f"currency values can only be compared with currency fields: {operand.name}", operand.position
             )
@@ -132,7 +131,7 @@ class FilterCompiler:
             if literal.currency not in currencies.active:
                 raise unexpected_token(f"{literal.currency}{literal.value}", operand.position)
             values.append(currencies.to_corporate(literal.value, literal.currency))
-        return replace(operand, read=currencies.corporate_reader(bound), bound=None), values
+        return replace(operand, read=currencies.corporate_reader(operand.bound)), values
 
 
 def _all(tests: list[Test]) -> Test:

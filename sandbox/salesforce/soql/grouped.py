@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prefect_crm_erp.sandbox.salesforce.schema import Field
 from prefect_crm_erp.sandbox.salesforce.soql import ast
 from prefect_crm_erp.sandbox.salesforce.soql.aggregates import AGGREGATES, Group, GroupValue, GroupValues, group_rows
 from prefect_crm_erp.sandbox.salesforce.soql.dates import DATE_FUNCTIONS
@@ -114,28 +113,26 @@ class GroupedQuery:
         if name in self._members:
             raise malformed(f"duplicate alias: {name}", item.expression.position)
         function = isinstance(expression, ast.FunctionCall)
-        field = value.operand.bound.field if value.operand.bound and not function else None
+        field = None if function else value.operand.bound.field
         label = expression.name if isinstance(expression, ast.FunctionCall) else name
         show = self._formatted(value) if formatted else self._plain(value)
         self._members[name] = _Member(Column((name,), field, label, aggregate=function), show)
 
     def _implied_name(self, expression: ast.Expression, value: GroupValue) -> str:
-        if isinstance(expression, ast.FieldPath) and value.operand.bound:
+        if isinstance(expression, ast.FieldPath):
             return value.operand.bound.field.name
         self._unnamed += 1
         return f"expr{self._unnamed - 1}"
 
     def _plain(self, value: GroupValue) -> Callable[[Group], Any]:
         bound, shown, to_wire = value.operand.bound, value.shown, self._execution.org.to_wire
-        if bound is None:
-            return shown
         owner, name = bound.owner.name, bound.field.name
         return lambda group: to_wire(owner, {name: shown(group)})[name]
 
     def _formatted(self, value: GroupValue) -> Callable[[Group], Any]:
         """FORMAT around an aggregate; amounts are in the corporate currency by then."""
-        field: Field | None = value.operand.bound.field if value.operand.bound else None
-        if field is None or value.operand.function in ("COUNT", "COUNT_DISTINCT", "GROUPING"):
+        field = value.operand.bound.field
+        if value.operand.function in ("COUNT", "COUNT_DISTINCT", "GROUPING"):
             return value.shown
         if field.type == "currency":
             execution = self._execution

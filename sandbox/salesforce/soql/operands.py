@@ -67,18 +67,23 @@ class Operand:
     read: Callable[[Any], Any]
     name: str
     position: int
-    bound: BoundField | None = None
+    bound: BoundField
     function: str | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
         """What two mentions of the same operand have in common."""
-        return (self.function or "", *(self.bound.key if self.bound else ()))
+        return (self.function or "", *self.bound.key)
+
+    @property
+    def plain_field(self) -> Field | None:
+        """The field, if the operand is one and not a function of it."""
+        return None if self.function else self.bound.field
 
     @property
     def case_sensitive(self) -> bool:
         """Whether the case of its text counts."""
-        return self.bound is not None and self.bound.field.case_sensitive
+        return self.bound.field.case_sensitive
 
     def collated(self, row: Any) -> str | None:
         """The value of a text in the form in whose order texts sort."""
@@ -88,9 +93,9 @@ class Operand:
     @property
     def indexed_field(self) -> Field | None:
         """The row's own field that has an index, if the operand is one."""
-        if self.bound is None or self.bound.lookups or self.function:
+        field = self.plain_field
+        if field is None or self.bound.lookups:
             return None
-        field = self.bound.field
         return field if field.indexed or field.type == "id" else None
 
 
@@ -131,7 +136,7 @@ class RowOperands:
         if operand.kind is Kind.ADDRESS:
             detail = "Address fields can only be filtered using Distance expressions"
             raise QueryProblem("INVALID_FIELD", detail, operand.position)
-        if operand.bound and not operand.bound.field.filterable:
+        if not operand.bound.field.filterable:
             detail = f"field '{operand.bound.field.name}' can not be filtered in a query call"
             raise QueryProblem("INVALID_FIELD", detail, operand.position)
         return operand

@@ -45,11 +45,10 @@ def sort_key(item: ast.OrderItem, operand: Operand, execution: Execution) -> Sor
     Raises:
         QueryProblem: MALFORMED_QUERY, rows cannot be ordered by the field.
     """
-    bound = operand.bound
-    if bound and (not bound.field.sortable or operand.kind in (Kind.ADDRESS, Kind.MULTIPICKLIST)):
-        raise malformed(f"field '{bound.field.name}' can not be sorted in a query call", operand.position)
-    lookup = bound is not None and bound.field.type == "reference"
-    nulls_first = item.nulls_first is not False or lookup
+    field = operand.bound.field
+    if not field.sortable or operand.kind in (Kind.ADDRESS, Kind.MULTIPICKLIST):
+        raise malformed(f"field '{field.name}' can not be sorted in a query call", operand.position)
+    nulls_first = item.nulls_first is not False or field.type == "reference"
     return SortKey(order_form(operand, execution), item.descending, nulls_first)
 
 
@@ -58,8 +57,8 @@ def order_form(operand: Operand, execution: Execution) -> Callable[[Any], Any]:
 
     Picklists sort in the order of their definition, amounts by their value in the corporate currency.
     """
-    field = operand.bound.field if operand.bound and not operand.function else None
-    if operand.bound and field and field.type == "currency":
+    field = operand.plain_field
+    if field and field.type == "currency":
         return execution.currencies.corporate_reader(operand.bound)
     if field and field.type == "picklist" and field.picklist:
         return _picklist_order(operand, field.picklist)

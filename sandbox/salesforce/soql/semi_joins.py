@@ -52,7 +52,7 @@ def outer_field(operand: Operand) -> BoundField:
         QueryProblem: MALFORMED_QUERY, the field is of another type or belongs to a parent.
     """
     bound = operand.bound
-    if operand.kind is not Kind.ID or bound is None:
+    if operand.kind is not Kind.ID:
         detail = f"Semi join sub-selects can only be used with ID and reference fields, cannot use: '{operand.name}'"
         raise malformed(detail, operand.position)
     if bound.lookups:
