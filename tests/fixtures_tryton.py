@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
+import httpx
 import pytest
+from cutting_proxy import Cut, CuttingProxy
+from pydantic import SecretStr
 
+from prefect_crm_erp.blocks.erp.tryton import Tryton
+from prefect_crm_erp.models.keys import salesforce_id
+from prefect_crm_erp.models.records import Address, Company, Customer, OrderLine, Record, SalesOrder
 from prefect_crm_erp.sandbox.tryton import TrytonAccess, TrytonSandbox
+from prefect_crm_erp.sandbox.tryton.rpc import TrytonRpc
+
+MODELS: dict[type[Record], str] = {Customer: "party.party", SalesOrder: "sale.sale"}
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +35,162 @@ def tryton_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonS
 def tryton_demo(tryton_sandbox: TrytonSandbox) -> TrytonAccess:
     """How to reach it, and who may log in."""
     return tryton_sandbox.access
+
+
+def new_key(prefix: str) -> str:
+    """An 18-character CRM id that no other test uses: `001…` of an account, `006…` of a deal."""
+    # Not from `random`, which Hypothesis winds back for each example.
+    return salesforce_id(prefix + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(12)))
+
+
+class TrytonHarness:
+    """Tryton under the laws of an ERP (tests/conformance/test_erp.py), reached through a proxy that can cut lines."""
+
+    custom_field = ("shipping_date", "2031-05-02", date(2031, 5, 2))
+    refused_words = "is not valid"
+    skus = ("NL-400", "NL-500", "SHIPPING")
+
+    def __init__(self, access: TrytonAccess, proxy: CuttingProxy) -> None:
+        self.access = access
+        self.proxy = proxy
+        self.secrets = [access.password]
+        self.witness = TrytonRpc(access.url, access.database, access.admin_user, access.admin_password)
+
+    # ---------------------------------------------------------------- connections
+
+    def connect(self, **changes: Any) -> Tryton:
+        values: dict[str, Any] = {
+            "server_url": self.proxy.url,
+            "database": self.access.database,
+            "username": self.access.user,
+            "password": SecretStr(self.access.password),
+            "settle_seconds": 1.5,
+        }
+        return Tryton(**(values | changes))
+
+    def connect_wrongly(self, password: str) -> Tryton:
+        return self.connect(password=SecretStr(password))
+
+    def connect_nowhere(self) -> Tryton:
+        return self.connect(server_url="http://127.0.0.1:9")
+
+    def connect_elsewhere(self) -> Tryton:
+        return self.connect(database="no-such-database")
+
+    # ---------------------------------------------------------------- records
+
+    def customer(self, **fields: Any) -> Customer:
+        values: dict[str, Any] = {
+            "key": new_key("001"),
+            "name": f"Customer {new_key('001')}",
+            "billing": Address(street="1 Dock Road", city="Leeds", postal_code="LS1 4AP", country="GB"),
+            "payment_terms": "Net 30",
+        }
+        return Customer(**(values | fields))
+
+    def refused_customer(self) -> Customer:
+        return self.customer(vat_number="GB123456789")
+
+    def order(self, customer: Customer, company: Company, **fields: Any) -> SalesOrder:
+        values: dict[str, Any] = {
+            "key": new_key("006"),
+            "company_id": company.id,
+            "customer_id": customer.erp_id,
+            "currency": "EUR",
+            "order_date": date(2026, 3, 31),
+            "lines": (OrderLine(sku="NL-400", quantity=Decimal(2), unit_price=Decimal("174.9000")),),
+        }
+        return SalesOrder(**(values | fields))
+
+    # ---------------------------------------------------------------- what another client sees and does
+
+    def count(self, record: Record) -> int:
+        key = getattr(record, "key", None)
+        if isinstance(record, Customer):
+            return int(self._call("party.identifier", "search_count", [("code", "=", key)]))
+        return int(self._call("sale.sale", "search_count", [("reference", "=", key), ("state", "!=", "cancelled")]))
+
+    def stored(self, record: Record, field: str) -> Any:
+        """The value of one of Tryton's own fields."""
+        model, erp_id = MODELS[type(record)], int(str(getattr(record, "erp_id", None)))
+        (row,) = self._call(model, "read", [erp_id], [field])
+        return row[field]
+
+    def annotate(self, record: Record) -> None:
+        """A person fills in what the connector knows nothing of."""
+        if isinstance(record, Customer):
+            website = {"type": "website", "value": "https://example.com"}
+            self._write(record, contact_mechanisms=[("create", [website])], addresses=self._attention(record))
+        else:
+            self._write(record, comment=f"{self.stored(record, 'comment') or ''}\nCall before delivery")
+
+    def _attention(self, record: Record) -> list[Any]:
+        return [("write", self.stored(record, "addresses"), {"attn": "Goods inward"})]
+
+    def annotations(self, record: Record) -> Any:
+        """What a person filled in, and everything else that is not mapped."""
+        if isinstance(record, Customer):
+            addresses = self._call("party.address", "read", self.stored(record, "addresses"), ["attn"])
+            names = ("code", "website", "lang", "categories", "supplier_payment_term")
+            return [row["attn"] for row in addresses], [self.stored(record, name) for name in names]
+        names = ("warehouse", "invoice_method", "shipment_method", "invoice_address", "shipment_address")
+        return str(self.stored(record, "comment")).splitlines()[-1:], [self.stored(record, name) for name in names]
+
+    def change(self, record: Record) -> None:
+        """A person changes something that the connector reads."""
+        if isinstance(record, Customer):
+            self._write(record, addresses=[("write", self.stored(record, "addresses"), {"city": "Bradford"})])
+        else:
+            self._write(record, description="Changed by hand")
+
+    def _write(self, record: Record, **values: Any) -> None:
+        self._call(MODELS[type(record)], "write", [int(str(getattr(record, "erp_id", None)))], values)
+
+    def _call(self, model: str, method: str, *parameters: Any) -> Any:
+        return self.witness(f"model.{model}.{method}", *parameters, {"company": self.access.companies[0].id})
+
+    # ---------------------------------------------------------------- trouble
+
+    def cut_create(self, where: Cut, kind: type[Record], *, delay: float = 0.0) -> None:
+        self.proxy.cut(where, containing=f"model.{MODELS[kind]}.create", delay=delay)
+
+    def cut_update(self, where: Cut, kind: type[Record]) -> None:
+        self.proxy.cut(where, containing=f"model.{MODELS[kind]}.write")
+
+    def cut_confirm(self, where: Cut) -> None:
+        self.proxy.cut(where, containing="model.sale.sale.confirm")
+
+    def down(self) -> AbstractContextManager[None]:
+        return self.proxy.down()
+
+    def expire_session(self) -> None:
+        """End the connector's session on the server."""
+        response = httpx.post(
+            f"{self.access.url}/{self.access.database}/rpc/",
+            json={"id": 1, "method": "common.db.logout", "params": []},
+            headers={"Authorization": self.proxy.authorization},
+        )
+        response.raise_for_status()
+
+    def requests(self) -> int:
+        return len(self.proxy.requests)
+
+    def forget_requests(self) -> None:
+        self.proxy.forget()
+
+
+@pytest.fixture(scope="session")
+def tryton_line(tryton_demo: TrytonAccess) -> Iterator[TrytonHarness]:
+    """One proxy and one witness for all laws."""
+    proxy = CuttingProxy(tryton_demo.url)
+    harness = TrytonHarness(tryton_demo, proxy)
+    yield harness
+    harness.witness.close()
+    proxy.close()
+
+
+@pytest.fixture
+def tryton_erp(tryton_line: TrytonHarness) -> TrytonHarness:
+    """Tryton for the laws of an ERP."""
+    tryton_line.forget_requests()
+    return tryton_line

@@ -72,12 +72,8 @@ def _identifier_changes(customer: Customer, row: Row, maps: Maps, references: Re
 
 
 def _vat_changes(customer: Customer, row: Row, maps: Maps, references: References) -> list[Any]:
-    home = (
-        customer.billing
-        if not customer.billing.is_empty
-        else decode_address(used_for(row["addresses"], "invoice"), maps)
-    )
-    if customer.vat_number == vat_of(row["tax_identifier"], row["identifiers"], home.country):
+    home = customer.billing.country or decode_address(used_for(row["addresses"], "invoice"), maps).country
+    if customer.vat_number == vat_of(row["tax_identifier"], row["identifiers"], home):
         return []
     old = row["tax_identifier"]
     if not customer.vat_number:

@@ -19,12 +19,12 @@ from prefect_crm_erp.blocks.erp._tryton_contacts import (
 )
 from prefect_crm_erp.blocks.erp._tryton_customer_changes import party_changes
 from prefect_crm_erp.blocks.erp._tryton_identifiers import keys_of, searched_forms, vat_identifier, vat_of
-from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom
+from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
 from prefect_crm_erp.blocks.erp._tryton_references import References
-from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, Database, Row
+from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
 from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded
 from prefect_crm_erp.models.capabilities import Capabilities
-from prefect_crm_erp.models.errors import RejectedRecordError
+from prefect_crm_erp.models.errors import RejectedRecordError, UnsupportedRecordError
 from prefect_crm_erp.models.keys import chunks, company_key, postcode_key
 from prefect_crm_erp.models.outcomes import Note, WriteResult, Written
 from prefect_crm_erp.models.records import Company, Customer
@@ -48,6 +48,7 @@ _FIELDS = (
     *(f"{part}{name}" for part in ("", *(f"{part}." for part in PARTS)) for name in ("create_date", "write_date")),
 )
 _KEYS_PER_SEARCH = 500
+_FORMS_PER_SEARCH = 2000
 _PATTERNS_PER_SEARCH = 40
 
 
@@ -131,7 +132,7 @@ class Customers:
         return self._parties("party.address", "postal_code", {form for code in codes for form in _spellings(code)})
 
     def _parties(self, model: str, field: str, values: Collection[str]) -> Iterable[int]:
-        for chunk in chunks(sorted(values), _KEYS_PER_SEARCH):
+        for chunk in chunks(sorted(values), _FORMS_PER_SEARCH):
             for row in self._database.search(model, [(field, "in", chunk)], ["party"]):
                 yield row["party"]
 
@@ -167,6 +168,8 @@ class Customers:
         ]
 
     def _encode(self, customer: Customer, refusal: RejectedRecordError | None = None) -> tuple[Row, list[Note]]:
+        if not one_line(customer.name):
+            raise UnsupportedRecordError("A customer needs a name", system=SYSTEM, fields=("name",))
         contacts, notes = _contacts(customer, refusal)
         values: dict[str, Any] = {
             name: value
@@ -251,11 +254,12 @@ def _contacts(customer: Customer, refusal: RejectedRecordError | None) -> tuple[
 
 
 def _spellings(postal_code: str | None) -> set[str]:
-    """The ways in which people write a postal code: as typed, compact, and with the British space."""
+    """The ways in which people write a postal code: as typed, compact, and with one space or hyphen anywhere."""
     compact = postcode_key(postal_code)
     if not postal_code or not compact:
         return set()
-    return {postal_code, postal_code.upper(), compact, f"{compact[:-3]} {compact[-3:]}".strip()}
+    parted = {f"{compact[:place]}{mark}{compact[place:]}" for place in range(1, len(compact)) for mark in " -"}
+    return {postal_code, postal_code.upper(), compact, *parted}
 
 
 def name_pattern(name: str) -> str | None:

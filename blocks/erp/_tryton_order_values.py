@@ -88,8 +88,9 @@ class OrderValues:
             del values["payment_term"]
             if buyer["customer_payment_term"]:
                 values["payment_term"] = buyer["customer_payment_term"]
-        comment = with_purchase_order(None, one_line(order.customer_reference))
-        return values | _DRAFT_VALUES | {"comment": comment} | encode_custom(order.custom, self._references, SALE)
+        custom = encode_custom(order.custom, self._references, SALE)
+        comment = with_purchase_order(custom.get("comment"), one_line(order.customer_reference))
+        return values | _DRAFT_VALUES | custom | {"comment": comment}
 
     def _buyer(self, order: SalesOrder) -> Row:
         buyer = self._buyers.get(int(order.customer_id)) if order.customer_id.isdigit() else None

@@ -164,7 +164,8 @@ class Orders:
                 raise _not_a_draft(order, row)
             values, notes = self._encode(order, company)
             values["lines"] = [("delete", row["lines"]), *values["lines"]]
-            values["comment"] = with_purchase_order(row["comment"], purchase_order(values["comment"]))
+            if "comment" not in order.custom:
+                values["comment"] = with_purchase_order(row["comment"], purchase_order(values["comment"]))
             return values, notes
 
         self._values.prepare(orders, number)

@@ -185,11 +185,13 @@ class References:
             return self._named_warehouse(self._warehouse_name)
         if len(self._warehouses) == 1:
             return int(self._warehouses[0]["id"])
-        company = next((row for row in self._company_rows if row["id"] == company_id), None)
-        for row in self._warehouses if company else ():
-            if row["address"] and row["address"]["party"] == company["party"]["id"]:
-                return int(row["id"])
-        return None
+        parties = {row["id"]: row["party"]["id"] for row in self._company_rows}
+        at_home = (
+            int(row["id"])
+            for row in self._warehouses
+            if row["address"] and row["address"]["party"] == parties.get(company_id)
+        )
+        return next(at_home, None)
 
     def _named_warehouse(self, name: str) -> int:
         for row in self._warehouses:

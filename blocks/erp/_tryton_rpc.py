@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from prefect_crm_erp.blocks.erp._tryton_wire import ANSWER, to_wire
+from prefect_crm_erp.blocks.erp._tryton_wire import ANSWER, SIGN_IN_STEPS, to_wire
 from prefect_crm_erp.blocks.http import CallCount, HttpClient
 from prefect_crm_erp.models.errors import AuthenticationError
 from prefect_crm_erp.models.keys import chunks
@@ -101,7 +101,7 @@ class Rpc:
             return self._session
 
     def _refused(self, error: AuthenticationError) -> AuthenticationError:
-        if "asks for more" in error.message:
+        if error.message.startswith(SIGN_IN_STEPS):
             return error
         return AuthenticationError(
             f"User {self._user!r} or its password is refused; check both in the block", system=SYSTEM

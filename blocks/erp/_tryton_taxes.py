@@ -56,7 +56,7 @@ class Taxes:
         return self._known[case]
 
     def _ask(self, product: int, delivery: Delivery, company: int, warehouse: int | None) -> tuple[int, ...]:
-        line = {
+        line: Row = {
             "id": -1,
             "type": "line",
             "product": product,

@@ -10,7 +10,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,6 +30,7 @@ from prefect_crm_erp.models.errors import (
 ANSWER = "tryton.answer"
 """Key of the parsed body among the extensions of a response."""
 
+SIGN_IN_STEPS = "Tryton asks for more than a password to sign in"
 _CREDIT_WORDS = re.compile(r"credit limit", re.IGNORECASE)
 _RIGHTS_WORDS = re.compile(r"^(?:You are not allowed to (?:access|create|read|write)|Calling button )")
 _MISSING_NAME = re.compile(r"^'([a-z_]+(?:\.[a-z_]+)*)'$")
@@ -63,8 +64,7 @@ def to_wire(value: Any) -> Any:
 
 def _datetime_to_wire(value: datetime) -> dict[str, Any]:
     moment = value.astimezone(UTC)
-    parts = ("year", "month", "day", "hour", "minute", "second", "microsecond")
-    return {"__class__": "datetime", **{part: getattr(moment, part) for part in parts}}
+    return {"__class__": "datetime", **{part: getattr(moment, part) for part in _DAY + _CLOCK}}
 
 
 def from_wire(value: dict[str, Any]) -> Any:
@@ -76,13 +76,19 @@ def from_wire(value: dict[str, Any]) -> Any:
     return reader(value) if reader else value
 
 
-_READERS = {
+_DAY = ("year", "month", "day")
+_CLOCK = ("hour", "minute", "second", "microsecond")
+
+
+def _parts(value: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value[name] for name in names}
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "Decimal": lambda value: Decimal(value["decimal"]),
-    "date": lambda value: date(value["year"], value["month"], value["day"]),
-    "datetime": lambda value: datetime(
-        *(value[part] for part in ("year", "month", "day", "hour", "minute", "second", "microsecond")), tzinfo=UTC
-    ),
-    "time": lambda value: time(value["hour"], value["minute"], value["second"], value["microsecond"]),
+    "date": lambda value: date(**_parts(value, _DAY)),
+    "datetime": lambda value: datetime(**_parts(value, _DAY + _CLOCK)).replace(tzinfo=UTC),  # noqa: DTZ001
+    "time": lambda value: time(**_parts(value, _CLOCK)),
     "timedelta": lambda value: timedelta(seconds=value["seconds"]),
     "bytes": lambda value: base64.b64decode(value["base64"]),
 }
@@ -124,17 +130,25 @@ def _words_of_page(response: httpx.Response) -> str:
 
 
 def _rpc_trouble(error: Any) -> ConnectorError:
-    kind, details = (error[0], error[1]) if isinstance(error, list) and len(error) > 1 else (str(error), "")
-    if kind == "UserWarning":
-        name, *words = details
-        return _refusal(_join(words), code=str(name))
-    if kind == "UserError":
-        return _refusal(_join(details[:2]), code=kind)
-    if kind == "ConcurrencyException":
-        return LockedRecordError(_join([details] if isinstance(details, str) else details), code=kind)
-    if kind == "LoginException":
-        return AuthenticationError(f"Tryton asks for more than a password to sign in: {_join(details)}")
-    return _programming_trouble(str(kind))
+    kind, details = _kind_and_details(error)
+    match kind:
+        case "UserWarning":
+            return _refusal(_join(details[1:]), code=str(details[0]))
+        case "UserError":
+            return _refusal(_join(details[:2]), code=kind)
+        case "ConcurrencyException":
+            return LockedRecordError(_join(details), code=kind)
+        case "LoginException":
+            return AuthenticationError(f"{SIGN_IN_STEPS}: {_join(details)}")
+    return _programming_trouble(kind)
+
+
+def _kind_and_details(error: Any) -> tuple[str, list[Any]]:
+    """Tryton's `[kind, details]`, where the details are a list or a mere text."""
+    if not isinstance(error, list) or not error:
+        return str(error), [""]
+    details = error[1] if len(error) > 1 else ""
+    return str(error[0]), details if isinstance(details, list) and details else [details]
 
 
 def _refusal(words: str, code: str) -> ConnectorError:
