@@ -1,0 +1,47 @@
+"""Runs quote-to-order as an operator's Prefect runs it: in a process of its own, over a saved integration.
+
+Reads a job from standard input, as `benchmarks.common.run_module` gives it, and prints the outcome. The time is that of
+loading the block and of the whole flow run; starting Python and importing Prefect is not in it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from typing import Any
+
+from benchmarks.common import Stopwatch, peak_memory_mb
+from prefect_crm_erp.blocks import Integration
+from prefect_crm_erp.flows import quote_to_order
+from prefect_crm_erp.models.outcomes import Outcome
+from prefect_crm_erp.tasks.report import RunReport
+
+_REASONS = 5
+
+
+def main() -> None:
+    """Do the job that standard input describes."""
+    job = json.load(sys.stdin)
+    with Stopwatch() as stopwatch:
+        report = quote_to_order(integration=Integration.load(job["integration"]))
+    memory = peak_memory_mb()
+    print(json.dumps({"seconds": stopwatch.seconds, "peak_memory_mb": memory} | _counts(report)))
+
+
+def _counts(report: RunReport) -> dict[str, Any]:
+    parked = Counter(f"{row.queue}: {row.reason}" for row in report.iter_rows(Outcome.QUEUED))
+    return {
+        "source": report.source,
+        "written": report.written,
+        "unchanged": report.unchanged,
+        "queued": report.queued,
+        "excluded": report.excluded,
+        "crm_calls": report.crm_calls,
+        "erp_calls": report.erp_calls,
+        "parked": parked.most_common(_REASONS),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""What Tryton itself says of Northwind's orders: each there once, in the right company, exact to the cent."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from benchmarks.common import Dates
+from benchmarks.northwind_data import CURRENCY, Order
+from prefect_crm_erp.sandbox.tryton import TrytonAccess
+from prefect_crm_erp.sandbox.tryton.rpc import TrytonRpc
+
+Row = dict[str, Any]
+
+_STANDING: Final = ("confirmed", "processing", "done")
+_SALE_FIELDS: Final = (
+    "number",
+    "reference",
+    "state",
+    "company",
+    "currency.code",
+    "sale_date",
+    "untaxed_amount",
+    "tax_amount",
+    "lines.type",
+    "lines.quantity",
+    "lines.product.code",
+)
+_WRITTEN_MODELS: Final = (
+    "sale.sale",
+    "sale.line",
+    "party.party",
+    "party.address",
+    "party.identifier",
+    "product.template",
+    "product.product",
+)
+
+
+@dataclass(slots=True)
+class Proof:
+    """How the books differ from what was sold.
+
+    Attributes:
+        orders: Orders that stand in the books, confirmed or beyond.
+        not_written: Orders that do not.
+        doubled: Surplus sales: a second one for the same order, or one for no order at all.
+        wrong_totals: Orders whose total without tax, or currency, is not the CSV's.
+        wrong_company: Orders that another company booked than their customer's country says.
+        wrong_lines: Orders with other products, quantities or another date.
+        untaxed: Sum of all totals without tax.
+        tax: Sum of all taxes.
+        examples: Some of the differences, in words.
+    """
+
+    orders: int = 0
+    not_written: int = 0
+    doubled: int = 0
+    wrong_totals: int = 0
+    wrong_company: int = 0
+    wrong_lines: int = 0
+    untaxed: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    examples: list[str] = field(default_factory=list)
+
+
+class Books:
+    """Tryton's records, read by the integration's user with a client that is not the connector.
+
+    Args:
+        access: How to reach Tryton.
+    """
+
+    def __init__(self, access: TrytonAccess) -> None:
+        self._access = access
+        self._codes = {company.id: company.code for company in access.companies}
+
+    def prove(self, expected: Mapping[str, Order]) -> Proof:
+        """Compare all sales with the orders.
+
+        Args:
+            expected: The orders by the reference that their sales must carry.
+        """
+        sales: dict[str | None, list[Row]] = defaultdict(list)
+        for row in self._search("sale.sale", [("state", "!=", "cancelled")], _SALE_FIELDS):
+            sales[row["reference"]].append(row)
+        proof = Proof()
+        for reference, order in expected.items():
+            self._compare(order, sales.pop(reference, []), proof)
+        strays = sum(len(rows) for rows in sales.values())
+        proof.doubled += strays
+        if strays:
+            proof.examples.append(f"{strays} sales belong to no order")
+        return proof
+
+    def dates(self) -> Dates:
+        """When each record was created and last changed, by model and id."""
+        return {
+            (model, str(row["id"])): f"{row['create_date']} {row['write_date']}"
+            for model in _WRITTEN_MODELS
+            for row in self._search(model, [], ["create_date", "write_date"])
+        }
+
+    def _search(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> list[Row]:
+        access = self._access
+        with TrytonRpc(access.url, access.database, access.user, access.password) as rpc:
+            rows: list[Row] = rpc(f"model.{model}.search_read", domain, 0, None, [["id", "ASC"]], fields, {})
+        return rows
+
+    def _compare(self, order: Order, sales: Sequence[Row], proof: Proof) -> None:
+        standing = [sale for sale in sales if sale["state"] in _STANDING]
+        if not standing:
+            proof.not_written += 1
+            proof.examples.append(f"{order.id}: not written ({[sale['state'] for sale in sales] or 'no sale'})")
+            return
+        proof.orders += 1
+        proof.doubled += len(sales) - 1
+        sale = standing[0]
+        proof.untaxed += sale["untaxed_amount"]
+        proof.tax += sale["tax_amount"]
+        total = (sale["untaxed_amount"], sale["currency."]["code"])
+        if total != (order.total, CURRENCY):
+            proof.wrong_totals += 1
+            proof.examples.append(f"{order.id}: total {total} instead of {order.total} {CURRENCY}")
+        if self._codes[sale["company"]] != order.customer.company:
+            proof.wrong_company += 1
+            proof.examples.append(f"{order.id}: booked by {self._codes[sale['company']]}")
+        if (sale["sale_date"], _sold(sale)) != (order.date, _ordered(order)):
+            proof.wrong_lines += 1
+            proof.examples.append(f"{order.id}: {_sold(sale)} on {sale['sale_date']}")
+
+
+def _sold(sale: Row) -> Counter[str]:
+    """Pieces by product; an order line may have become two lines with prices of their own."""
+    pieces: Counter[str] = Counter()
+    for line in sale["lines."]:
+        if line["type"] == "line":
+            pieces[line["product."]["code"]] += line["quantity"]
+    return pieces
+
+
+def _ordered(order: Order) -> Counter[str]:
+    pieces: Counter[str] = Counter()
+    for line in order.lines:
+        pieces[line.product.sku] += line.quantity
+    return pieces
