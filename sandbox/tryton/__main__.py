@@ -11,6 +11,9 @@ from pathlib import Path
 from prefect_crm_erp.sandbox.tryton.errors import TrytonSandboxError
 from prefect_crm_erp.sandbox.tryton.process import TrytonSandbox
 
+# What shells report for a program that was stopped by Ctrl-C.
+_INTERRUPTED = 130
+
 
 def main() -> int:
     """Start the ERP, print how to reach it as one line of JSON, and wait for a signal."""
@@ -26,13 +29,21 @@ def main() -> int:
         reset=arguments.reset,
     )
     try:
-        with sandbox:
-            print(json.dumps(sandbox.access.to_json()), flush=True)  # noqa: T201 - what the program is for
-            sandbox.wait()
+        return _run(sandbox)
     except KeyboardInterrupt:
-        return 0
+        return _INTERRUPTED
     except TrytonSandboxError as error:
         print(error, file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def _run(sandbox: TrytonSandbox) -> int:
+    with sandbox:
+        print(json.dumps(sandbox.access.to_json()), flush=True)  # noqa: T201 - what the program is for
+        try:
+            sandbox.wait()
+        except KeyboardInterrupt:
+            return 0
     return 1
 
 

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, Literal
 
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from platformdirs import user_cache_path
 
-from prefect_crm_erp.sandbox.tryton.errors import TrytonSandboxError, with_log
-from prefect_crm_erp.sandbox.tryton.settings import MODULES, STAGES, clean_environment
+from prefect_crm_erp.sandbox.tryton.build_process import BuildProcess, Progress
+from prefect_crm_erp.sandbox.tryton.errors import TrytonSandboxError
+from prefect_crm_erp.sandbox.tryton.settings import MODULES, STAGES
 
 Variant = Literal["empty", "demo"]
-Progress = Callable[[str, float], None]
-"""Told what is being done, and the fraction of the whole that is behind us."""
 
 CACHE_VARIABLE: Final = "PREFECT_CRM_ERP_CACHE"
 """Environment variable that moves the cache folder."""
@@ -56,100 +52,70 @@ class TemplateCache:
         self._folder = cache_folder(folder) / "tryton"
         self._progress = progress or (lambda doing, fraction: None)
         self._year = dt.datetime.now(dt.UTC).year
+        self._build: BuildProcess | None = None
 
     def template(self, variant: Variant) -> Path:
         """The finished database of a variant, built now if there is none yet.
 
         Raises:
-            TrytonSandboxError: Tryton is not installed, or building failed.
+            TrytonSandboxError: Tryton is not installed, or building failed or was stopped.
         """
-        path = self._path(variant)
+        path = self._paths[variant]
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            with self._lock():
+            with self._turn():
                 self._build_up_to(variant)
         return path
 
-    def _path(self, stage: str) -> Path:
-        key = _schema_key() if stage == "schema" else _seed_key(self._year)
-        return self._folder / f"{stage}-{key}.sqlite"
+    def cancel(self) -> None:
+        """Stop a build that another thread waits for in ``template``."""
+        if self._build is not None:
+            self._build.cancel()
 
-    def _lock(self) -> FileLock:
+    @cached_property
+    def _paths(self) -> dict[str, Path]:
+        schema = _digest([*_versions(), *_contents("schema.py", "settings.py")])
+        seeds = _digest([*_versions(), str(self._year), *_contents("*.py")])
+        keys = {stage: schema if stage == "schema" else seeds for stage in STAGES}
+        return {stage: self._folder / f"{stage}-{key}.sqlite" for stage, key in keys.items()}
+
+    def _turn(self) -> AcquireReturnProxy:
         """Take the lock; whoever comes second waits, and then finds what the first one has built."""
         lock = FileLock(self._folder / "building.lock")
         try:
-            lock.acquire(timeout=0)
+            return lock.acquire(timeout=0)
         except Timeout:
             self._progress("Waiting for another process that builds the ERP's database", 0.0)
-            lock.acquire()
-        return lock
+            return lock.acquire()
 
     def _build_up_to(self, variant: Variant) -> None:
+        """Build the missing stages up to a variant, from the last one that is there."""
         wanted = STAGES[: STAGES.index(variant) + 1]
-        missing = list(wanted)
-        while missing and self._path(missing[0]).exists():
-            missing.pop(0)
-        if not missing:
+        done = list(takewhile(lambda stage: self._paths[stage].exists(), wanted))
+        if len(done) == len(wanted):
             return
         self._tidy()
-        finished = wanted[: len(wanted) - len(missing)]
         directory = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self._folder))
+        self._build = BuildProcess(directory, self._progress, self._keep)
         try:
-            self._build(directory, missing, self._path(finished[-1]) if finished else None)
+            self._build.run(wanted[len(done) :], self._year, self._paths[done[-1]] if done else None)
         finally:
+            self._build = None
             shutil.rmtree(directory, ignore_errors=True)
+        self._progress("The ERP's database is ready", 1.0)
 
-    def _build(self, directory: Path, stages: list[str], begin_with: Path | None) -> None:
-        command = [sys.executable, "-m", "prefect_crm_erp.sandbox.tryton.build"]
-        command += ["--directory", str(directory), "--year", str(self._year)]
-        command += ["--begin-with", str(begin_with)] if begin_with else []
-        log = directory / "build.log"
-        with log.open("wb") as errors:
-            process = subprocess.Popen(
-                [*command, *stages],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=clean_environment(),
-                # Ctrl-C reaches this process alone, which then ends the builder in order.
-                start_new_session=True,
-            )
-            try:
-                self._follow(process.stdout or (), directory)
-                status = process.wait()
-            finally:
-                process.kill()
-                process.wait()
-        if status != 0:
-            raise with_log("The ERP's database could not be built.", log)
-
-    def _follow(self, output: Iterable[str], directory: Path) -> None:
-        """Pass progress on, and take each finished database over by a rename: it is there as a whole or not at all."""
-        for line in output:
-            document = json.loads(line)
-            if stage := document.get("built"):
-                (directory / f"{stage}.sqlite").replace(self._path(stage))
-            else:
-                self._progress(document["doing"], document["fraction"])
+    def _keep(self, stage: str, file: Path) -> None:
+        """Take a finished database over by a rename: it is there as a whole or not at all."""
+        file.replace(self._paths[stage])
 
     def _tidy(self) -> None:
-        """Remove what a killed process has left, and databases of old versions."""
+        """Remove what a killed process has left, and databases of versions that are out of use."""
         for directory in self._folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(directory, ignore_errors=True)
         oldest = time.time() - _KEPT_DAYS * 24 * 3600
-        for file in self._folder.glob("*.sqlite"):
+        for file in set(self._folder.glob("*.sqlite")) - set(self._paths.values()):
             if file.stat().st_mtime < oldest:
                 file.unlink(missing_ok=True)
-
-
-@cache
-def _schema_key() -> str:
-    return _digest([*_versions(), *_contents("schema.py", "settings.py")])
-
-
-def _seed_key(year: int) -> str:
-    return _digest([*_versions(), str(year), *_contents("*.py")])
 
 
 def _digest(parts: list[str]) -> str:

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from prefect_crm_erp.sandbox.tryton.access import CompanyAccess, TrytonAccess
-from prefect_crm_erp.sandbox.tryton.cache import Progress, TemplateCache, Variant
+from prefect_crm_erp.sandbox.tryton.build_process import Progress
+from prefect_crm_erp.sandbox.tryton.cache import TemplateCache, Variant
 from prefect_crm_erp.sandbox.tryton.companies import COMPANIES
 from prefect_crm_erp.sandbox.tryton.errors import TrytonSandboxError, with_log
 from prefect_crm_erp.sandbox.tryton.rpc import TrytonRpc
@@ -64,6 +65,7 @@ class TrytonSandbox:
         self._reset = reset
         self._process: subprocess.Popen[str] | None = None
         self._access: TrytonAccess | None = None
+        self._stopping = False
 
     @property
     def log_file(self) -> Path:
@@ -100,9 +102,12 @@ class TrytonSandbox:
             TrytonSandboxError: The server does not start; the message shows the end of its log.
         """
         if self._access is None:
+            self._stopping = False
             self._folder.claim()
             try:
                 self._process = self._launch(self._provide_database())
+                if self._stopping:
+                    raise TrytonSandboxError("Tryton was stopped while it started.")
                 self._access = _describe(f"http://{HOST}:{self._await_port(self._process)}")
             except BaseException:
                 self.stop()
@@ -110,7 +115,9 @@ class TrytonSandbox:
         return self._access
 
     def stop(self) -> None:
-        """End the server; the database stays. Does nothing when the server does not run."""
+        """End the server, or its start in another thread; the database stays."""
+        self._stopping = True
+        self._cache.cancel()
         if self._process is not None:
             _end(self._process)
         self._process = self._access = None

@@ -105,7 +105,8 @@ def _decode(value: dict[str, Any]) -> Any:
         case "Decimal":
             return Decimal(value["decimal"])
         case "datetime":
-            return dt.datetime(*(value[part] for part in _DATETIME), tzinfo=dt.UTC)
+            parts: dict[str, Any] = {part: value[part] for part in _DATETIME}
+            return dt.datetime(**parts, tzinfo=dt.UTC)
         case "date":
             return dt.date(*(value[part] for part in _DATE))
     return value

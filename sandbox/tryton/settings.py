@@ -60,13 +60,8 @@ _OPTIONS: Final[dict[str, dict[str, str]]] = {
     # The files of the graphical web client are not served.
     "web": {"root": ""},
     "database": {"uri": "sqlite://"},
-    # A developer may look around for days, and tests log in wrongly on purpose without locking the user out.
-    "session": {
-        "timeout": str(_ONE_YEAR),
-        "max_age": str(_ONE_YEAR),
-        "max_attempt": "1000",
-        "max_attempt_ip_network": "10000",
-    },
+    # Sessions outlast a developer's week.
+    "session": {"timeout": str(_ONE_YEAR), "max_age": str(_ONE_YEAR)},
     "cache": {"record": "10000", "model": "1000", "field": "1000"},
     "queue": {"worker": "False"},
 }
