@@ -1,7 +1,7 @@
 """Serves the sandbox: ``python -m prefect_crm_erp.sandbox.salesforce --state-dir DIR``.
 
-Prints one line of JSON when both ports answer, and runs until it is terminated. With ``--with-parent`` it also ends
-when its standard input closes, which happens when its parent dies.
+Prints one line of JSON when both ports answer, and runs until it is terminated or its parent dies. With
+``--with-parent`` it learns of that from its standard input, which then closes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import signal
 import socket
 import sys
 import threading
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from prefect_crm_erp.sandbox.salesforce.access import SalesforceAccess
@@ -24,13 +27,14 @@ from prefect_crm_erp.sandbox.salesforce.tls import ServerCertificate, server_cer
 from prefect_crm_erp.sandbox.salesforce.wire import DEFAULT_VERSION
 
 HOST = "127.0.0.1"
+_PARENT_CHECK_SECONDS = 0.5
 
 
 def main() -> None:
     """Serve until terminated."""
     arguments = _parse()
-    if arguments.with_parent:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+    wait = _until_stdin_closes if arguments.with_parent else partial(_until_parent_changes, os.getppid())
+    threading.Thread(target=_end_after, args=(wait,), daemon=True).start()
     try:
         plain, tls = listen(HOST, arguments.http_port), listen(HOST, arguments.https_port)
     except OSError as error:
@@ -81,9 +85,25 @@ def _access(
     )
 
 
-def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+def _end_after(wait: Callable[[], None]) -> None:
+    """End in order once the parent is gone.
+
+    The kernel's own notice (PR_SET_PDEATHSIG) would come when the thread that started us ends, which is too early for
+    a server that a thread of a pool has started.
+    """
+    wait()
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _until_stdin_closes() -> None:
+    # Not through the buffered stream: a thread that waits in it would hold its lock when the interpreter ends.
+    while os.read(sys.stdin.fileno(), 1024):
+        continue
+
+
+def _until_parent_changes(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_PARENT_CHECK_SECONDS)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ class SalesforceApp:
 
     async def _send(self, send: Send, call: Call, reply: Reply, content: bytes) -> None:
         headers = {"Date": self.state.http_date(), **reply.headers}
-        if call.path.startswith("/services/data/v"):
+        if call.path.startswith("/services/data/v") and reply.status != 401:
             headers["Sforce-Limit-Info"] = f"api-usage={self.state.usage.used}/{self.state.settings.daily_limit}"
         if content:
             headers["Content-Type"] = reply.media_type

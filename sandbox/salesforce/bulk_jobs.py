@@ -5,17 +5,18 @@ from __future__ import annotations
 import random
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from prefect_crm_erp.sandbox.salesforce import rows
 from prefect_crm_erp.sandbox.salesforce.bulk_csv import CsvFormat, UnreadableUpload, row_values
-from prefect_crm_erp.sandbox.salesforce.collections_api import Outcome, save_rows
 from prefect_crm_erp.sandbox.salesforce.errors import RowError, RowRejected
 from prefect_crm_erp.sandbox.salesforce.ids import new_id, new_instance
-from prefect_crm_erp.sandbox.salesforce.rows import Saved
+from prefect_crm_erp.sandbox.salesforce.row_batches import Outcome, check_not_repeated, repeated_keys, save_rows
+from prefect_crm_erp.sandbox.salesforce.rows import Saved, value_of, without
 from prefect_crm_erp.sandbox.salesforce.wire import Call, RowFailures, not_found
 
 CHUNK_ROWS = 200
@@ -167,22 +168,29 @@ class IngestJob(Job):
         call = replace(self.call, rows_to_fail=self.rows_to_fail)
         while len(self.outcomes) < due:
             first = len(self.outcomes)
-            chunk = self.rows[first : first + CHUNK_ROWS]
-            self.outcomes += save_rows(call, chunk, self._save, all_or_none=False, first_index=first)
+            chunk = [row_values(self.header, row) for row in self.rows[first : first + CHUNK_ROWS]]
+            repeated = repeated_keys(value_of(row, self._key) for row in chunk) if self.external_id_field else ()
+            save = partial(self._save, repeated)
+            self.outcomes += save_rows(call, chunk, save, all_or_none=False, first_index=first)
 
-    def _save(self, row: Sequence[str]) -> Saved:
+    @property
+    def _key(self) -> str:
+        return self.external_id_field or "Id"
+
+    def _save(self, repeated: Collection[str], values: Mapping[str, Any]) -> Saved:
         call, sobject = self.call, self.call.state.org.schema.get(self.object_name)
-        values = row_values(self.header, row)
         if self.operation == "insert":
             return rows.create(call, sobject, values)
-        key = sobject.field(self.external_id_field if self.operation == "upsert" and self.external_id_field else "Id")
-        key_value = _taken(values, key.name)
+        key_value, others = value_of(values, self._key), without(values, self._key)
+        if not key_value and self._key != "Id":
+            raise RowRejected.of("MISSING_ARGUMENT", f"{self._key} not specified")
         if self.operation == "upsert":
-            return rows.upsert(call, sobject, key, key_value, values)
+            check_not_repeated(key_value, repeated)
+            return rows.upsert(call, sobject, sobject.field(self._key), key_value, others)
         if not key_value:
             raise RowRejected.of("MISSING_ARGUMENT", f"Id not specified in an {self.operation} call", ["Id"])
         if self.operation == "update":
-            return rows.update(call, sobject, key_value, values)
+            return rows.update(call, sobject, key_value, others)
         return rows.delete(call, sobject, key_value, purge=self.operation == "hardDelete")
 
     def shuffled(self) -> list[int]:
@@ -241,12 +249,6 @@ def _error_text(errors: Sequence[RowError]) -> str:
         'REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --'
     """
     return " ".join(f"{error.code}:{error.message}:{','.join(error.fields)} --" for error in errors)
-
-
-def _taken(values: dict[str, Any], name: str) -> Any:
-    """Take a field out of a row, whatever its case."""
-    found = next((key for key in values if key.lower() == name.lower()), None)
-    return values.pop(found) if found is not None else None
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)

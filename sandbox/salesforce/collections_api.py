@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from prefect_crm_erp.sandbox.salesforce import rows
-from prefect_crm_erp.sandbox.salesforce.errors import ApiError, MultipleMatches, RowError, RowRejected
-from prefect_crm_erp.sandbox.salesforce.rows import Saved
-from prefect_crm_erp.sandbox.salesforce.schema import SObject
+from prefect_crm_erp.sandbox.salesforce.errors import ApiError, RowRejected
+from prefect_crm_erp.sandbox.salesforce.row_batches import (
+    Outcome,
+    SaveRow,
+    check_not_repeated,
+    repeated_keys,
+    save_rows,
+)
+from prefect_crm_erp.sandbox.salesforce.rows import Saved, value_of, without
+from prefect_crm_erp.sandbox.salesforce.schema import Field, SObject
 from prefect_crm_erp.sandbox.salesforce.wire import (
     Call,
     Reply,
@@ -24,33 +31,22 @@ MOST_ROWS = 200
 _MOST_CHUNKS = 10
 _MOST_RETRIEVED = 2_000
 _PATH = "/services/data/{version}/composite/sobjects"
-ROLLED_BACK = RowError(
-    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
-    "Record rolled back because not all records were valid and the request was using AllOrNone header",
-)
-
-SaveRow = Callable[[Any], Saved]
-Outcome = Saved | list[RowError]
-
-
-class _RollBack(Exception):
-    """Undoes a collection of which a row failed."""
 
 
 def create_many(call: Call) -> Reply:
     """Insert rows, of several object types if need be."""
     body = call.json_object()
-    strict = body.get("allOrNone") is True
-    outcomes = save_rows(call, _records(body), lambda row: rows.create(call, _type_of(call, row), row), strict)
+    records = _records(body)
+    outcomes = _saved(call, records, lambda row: rows.create(call, _type_of(call, row), row), body.get("allOrNone"))
     return Reply(body=[_result(outcome) for outcome in outcomes])
 
 
 def update_many(call: Call) -> Reply:
     """Change rows by their ids."""
     body = call.json_object()
-    records, strict = _records(body), body.get("allOrNone") is True
-    outcomes = save_rows(call, records, lambda row: _update(call, row), strict)
-    ids = [rows.long_id(_value_of(row, "id")) for row in records]
+    records = _records(body)
+    outcomes = _saved(call, records, lambda row: _update(call, row), body.get("allOrNone"))
+    ids = [rows.long_id(value_of(row, "id")) for row in records]
     return Reply(body=[_result(outcome, record_id) for outcome, record_id in zip(outcomes, ids, strict=True)])
 
 
@@ -59,8 +55,13 @@ def upsert_many(call: Call) -> Reply:
     sobject = call.state.org.schema.get(call.params["object"])
     key = rows.external_id_field(sobject, call.params["field"])
     body = call.json_object()
-    strict = body.get("allOrNone") is True
-    outcomes = save_rows(call, _records(body), lambda row: _upsert(call, sobject, key.name, row), strict)
+    records = _records(body)
+    repeated = repeated_keys(value_of(row, key.name) for row in records)
+
+    def save(row: Mapping[str, Any]) -> Saved:
+        return _upsert(call, sobject, key, row, repeated)
+
+    outcomes = _saved(call, records, save, body.get("allOrNone"))
     return Reply(body=[_upsert_result(outcome) for outcome in outcomes])
 
 
@@ -69,7 +70,7 @@ def delete_many(call: Call) -> Reply:
     ids = [text.strip() for text in call.query.get("ids", "").split(",") if text.strip()]
     _check_count(ids)
     strict = call.query.get("allOrNone", "").lower() == "true"
-    outcomes = save_rows(call, ids, lambda record_id: _delete(call, record_id), strict)
+    outcomes = _saved(call, ids, lambda record_id: _delete(call, record_id), strict)
     return Reply(body=[_result(outcome, rows.long_id(text)) for outcome, text in zip(outcomes, ids, strict=True)])
 
 
@@ -86,41 +87,17 @@ def retrieve_many_by_body(call: Call) -> Reply:
     return _retrieved(call, ids, [str(name) for name in expect_list(body.get("fields"), "fields")])
 
 
-def save_rows(
-    call: Call, items: Sequence[Any], save: SaveRow, all_or_none: bool, first_index: int = 0
-) -> list[Outcome]:
-    """Save rows one after the other; one that fails leaves the others alone, unless all or none is asked for.
+def _saved(call: Call, items: Sequence[Any], save: SaveRow, all_or_none: Any) -> list[Outcome]:
+    """What became of the rows.
 
-    Args:
-        call: The request; its fault rule may make rows fail.
-        items: What `save` gets, row by row.
-        save: Saves one row.
-        all_or_none: Undo everything when one fails.
-        first_index: Position of the first row in the whole, as a fault rule counts.
-
-    Returns:
-        For each row what was saved, or why it was not.
+    Raises:
+        ApiError: A value is of a wrong JSON type: Salesforce stumbles over it before it looks at any row.
     """
-    outcomes: list[Outcome] = []
-    try:
-        with call.state.org.transaction():
-            outcomes = [_save_row(call, index, item, save) for index, item in enumerate(items, first_index)]
-            if all_or_none and any(isinstance(outcome, list) for outcome in outcomes):
-                raise _RollBack
-    except _RollBack:
-        return [outcome if isinstance(outcome, list) else [ROLLED_BACK] for outcome in outcomes]
+    outcomes = save_rows(call, items, save, all_or_none is True)
+    for outcome in outcomes:
+        if isinstance(outcome, list) and outcome[0].code == "JSON_PARSER_ERROR":
+            raise ApiError(400, outcome)
     return outcomes
-
-
-def _save_row(call: Call, index: int, item: Any, save: SaveRow) -> Outcome:
-    ordered = call.rows_to_fail.error_at(index) if call.rows_to_fail is not None else None
-    if ordered is not None:
-        return [ordered]
-    try:
-        with call.state.org.transaction():
-            return save(item)
-    except (ApiError, RowRejected, MultipleMatches) as error:
-        return rows.row_errors(error)
 
 
 def _records(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -163,28 +140,21 @@ def _type_of(call: Call, row: Mapping[str, Any]) -> SObject:
         raise RowRejected.of("INVALID_TYPE", f"sObject type '{name}' is not supported.") from None
 
 
-def _value_of(row: Mapping[str, Any], name: str) -> Any:
-    return next((value for key, value in row.items() if key.lower() == name.lower()), None)
-
-
-def _without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key.lower() != name.lower()}
-
-
 def _update(call: Call, row: Mapping[str, Any]) -> Saved:
-    sobject, record_id = _type_of(call, row), _value_of(row, "id")
+    sobject, record_id = _type_of(call, row), value_of(row, "id")
     if not isinstance(record_id, str):
         raise RowRejected.of("MISSING_ARGUMENT", "Id not specified in an update call", ["Id"])
-    return rows.update(call, sobject, record_id, _without(row, "id"))
+    return rows.update(call, sobject, record_id, without(row, "id"))
 
 
-def _upsert(call: Call, sobject: SObject, key: str, row: Mapping[str, Any]) -> Saved:
+def _upsert(call: Call, sobject: SObject, key: Field, row: Mapping[str, Any], repeated: Collection[str]) -> Saved:
     if _type_name(row).lower() != sobject.name.lower():
         raise RowRejected.of("INVALID_TYPE", f"The record is not of type {sobject.name}")
-    value = _value_of(row, key)
-    if value in (None, ""):
-        raise RowRejected.of("MISSING_ARGUMENT", f"{key} not specified")
-    return rows.upsert(call, sobject, sobject.field(key), value, _without(row, key))
+    value = value_of(row, key.name)
+    if value in (None, "") and key.type != "id":
+        raise RowRejected.of("MISSING_ARGUMENT", f"{key.name} not specified")
+    check_not_repeated(value, repeated)
+    return rows.upsert(call, sobject, key, value, without(row, key.name))
 
 
 def _delete(call: Call, record_id: str) -> Saved:

@@ -24,8 +24,10 @@ from prefect_crm_erp.sandbox.salesforce.wire import (
 
 _PATH = "/services/data/{version}/composite"
 _MOST_SUBREQUESTS = 25
+_MOST_LARGE = 5
 _MOST_GRAPHS = 75
 _MOST_NODES = 500
+_LARGE = re.compile(r"/query(All)?\b|/composite/sobjects\b")
 _REFERENCE = re.compile(r"@\{([^}]+)\}")
 _STEP = re.compile(r"[^.\[\]]+|\[\d+\]")
 _ROUTER = Router([*metadata.ROUTES, *rest.ROUTES, *query.ROUTES, *collections_api.ROUTES])
@@ -45,6 +47,9 @@ def composite(call: Call) -> Reply:
     subrequests = _subrequests(body.get("compositeRequest"))
     if len(subrequests) > _MOST_SUBREQUESTS:
         raise bad_request("LIMIT_EXCEEDED", f"The request can’t contain more than {_MOST_SUBREQUESTS} operations.")
+    if sum(1 for entry in subrequests if _LARGE.search(str(entry.get("url", "")))) > _MOST_LARGE:
+        message = f"The request can’t contain more than {_MOST_LARGE} query and sObject collections operations."
+        raise bad_request("LIMIT_EXCEEDED", message)
     return Reply(body={"compositeResponse": _run_all(call, subrequests, all_or_none=body.get("allOrNone") is True)})
 
 
@@ -109,7 +114,7 @@ def _halted(subrequests: Sequence[Mapping[str, Any]], answers: Mapping[str, Repl
 
 def _run_one(call: Call, entry: Mapping[str, Any], answers: Mapping[str, Reply]) -> Reply:
     try:
-        url = _REFERENCE.sub(lambda match: quote(str(_resolve(match[1], answers)), safe=""), str(entry.get("url", "")))
+        url = _REFERENCE.sub(lambda match: quote(str(_resolve(match[1], answers)), safe="/"), str(entry.get("url", "")))
         body = _substituted(entry.get("body"), answers)
     except _UnknownReference as error:
         return Reply(400, [{"errorCode": "PROCESSING_HALTED", "message": str(error)}])

@@ -36,8 +36,13 @@ def read(call: Call) -> Reply:
 
 
 def read_by_key(call: Call) -> Reply:
-    """GET a row by an external id; 300 with all the URLs when it is ambiguous."""
+    """GET a row by an external id; 300 with all the URLs when it is ambiguous.
+
+    The same form of path also follows a relationship, when an id stands where the field would.
+    """
     sobject = _sobject(call)
+    if call.params["field"].lower() not in sobject.fields and rows.long_id(call.params["field"]):
+        return _related(call, sobject)
     return _row_reply(call, sobject, _id_by_key(call, sobject))
 
 
@@ -135,14 +140,14 @@ def _http_date(call: Call, header: str) -> datetime | None:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def related(call: Call) -> Reply:
-    """GET along a relationship: a parent's row, or the rows of a child relationship."""
-    org, sobject = call.state.org, _sobject(call)
-    row = org.get(sobject.name, _record_id(sobject, call.params["id"]))
-    lookup = sobject.relationships.get(call.params["relationship"].lower())
+def _related(call: Call, sobject: SObject) -> Reply:
+    """A parent's row, or the rows of a child relationship."""
+    org, relationship = call.state.org, call.params["key"]
+    row = org.get(sobject.name, _record_id(sobject, call.params["field"]))
+    lookup = sobject.relationships.get(relationship.lower())
     if lookup is not None:
         return _parent_reply(call, row[lookup.name])
-    child = sobject.child(call.params["relationship"])
+    child = sobject.child(relationship)
     if child is None:
         raise not_found()
     child_type = org.schema.get(child.child_object)

@@ -101,6 +101,16 @@ def long_id(value: Any) -> str | None:
         return None
 
 
+def value_of(row: Mapping[str, Any], name: str) -> Any:
+    """A field of a row from the wire, its name in any case; None without it."""
+    return next((value for key, value in row.items() if key.lower() == name.lower()), None)
+
+
+def without(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A row from the wire less one field."""
+    return {key: value for key, value in row.items() if key.lower() != name.lower()}
+
+
 def external_id_field(sobject: SObject, name: str) -> Field:
     """The field, when rows can be found by it.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
-from prefect_crm_erp.sandbox.salesforce.org import DuplicateRule
+from prefect_crm_erp.sandbox.salesforce.org import AmountRounding, DuplicateRule
 
+AMOUNT_ROUNDINGS = get_args(AmountRounding)
 DUPLICATE_RULES = get_args(DuplicateRule)
 
 
@@ -17,6 +18,7 @@ class Settings:
 
     Args:
         duplicate_rule: What the duplicate rule on accounts does with a match: `allow` or `block`.
+        amount_rounding: Amounts are sums of rounded `lines`, or the `sum` of unrounded lines is rounded once.
         daily_limit: API calls in 24 hours. A Developer Edition org has 15,000.
         session_seconds: How long a session lives after its last use.
         bulk_seconds: How long a bulk job takes from the end of its upload.
@@ -25,6 +27,7 @@ class Settings:
     """
 
     duplicate_rule: DuplicateRule = "allow"
+    amount_rounding: AmountRounding = "lines"
     daily_limit: int = 15_000
     session_seconds: float = 7_200
     bulk_seconds: float = 2
@@ -32,8 +35,8 @@ class Settings:
     max_page_size: int = 2_000
 
     def __post_init__(self) -> None:
-        if self.duplicate_rule not in DUPLICATE_RULES:
-            raise ValueError(f"duplicate_rule is one of {', '.join(DUPLICATE_RULES)}")
+        _check_choice("duplicate_rule", self.duplicate_rule, DUPLICATE_RULES)
+        _check_choice("amount_rounding", self.amount_rounding, AMOUNT_ROUNDINGS)
         for name in ("daily_limit", "session_seconds", "bulk_seconds"):
             _check_number(name, getattr(self, name), smallest=0)
         for name in ("page_size", "max_page_size"):
@@ -54,6 +57,11 @@ class Settings:
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON object."""
         return asdict(self)
+
+
+def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is one of {', '.join(choices)}")
 
 
 def _check_number(name: str, value: Any, smallest: int) -> None:

@@ -72,6 +72,7 @@ class ServerState:
         """Put other settings into force."""
         self.settings = settings
         self.org.duplicate_rule = settings.duplicate_rule
+        self.org.amount_rounding = settings.amount_rounding
         self.sessions.set_lifetime(settings.session_seconds)
 
     def reset(self, empty: bool | None) -> None:
