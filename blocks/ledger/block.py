@@ -10,7 +10,8 @@ from pydantic import Field, SecretStr
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from prefect_crm_erp.blocks.ledger.database import SYSTEM, Clock, parse_url, safe_url, trouble
+from prefect_crm_erp.blocks.ledger.address import SYSTEM, parse_url, safe_url, trouble
+from prefect_crm_erp.blocks.ledger.database import Clock
 from prefect_crm_erp.blocks.ledger.schema import migrate
 from prefect_crm_erp.blocks.ledger.store import LedgerDatabase
 from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
@@ -24,8 +25,9 @@ class Ledger(CredentialsBlock):
         ```python
         from prefect_crm_erp.blocks.ledger import Ledger
 
-        with Ledger.load("BLOCK_NAME").open().for_integration("sandbox") as ledger:
-            print(ledger.queue_counts())
+        ledger = Ledger.load("BLOCK_NAME")
+        with ledger.open().for_integration("sandbox") as store:
+            print(store.queue_counts())
         ```
     """
 

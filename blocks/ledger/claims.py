@@ -50,6 +50,8 @@ class Claims(Part):
         Returns:
             Those keys; the others were taken over, released or bound.
         """
+        if not keys:
+            return set()
         with self.database.writing() as connection:
             mine = self._lock_mine(connection, kind, keys, run_id)
             now = self.database.now(connection)
@@ -69,12 +71,13 @@ class Claims(Part):
         Raises:
             LeaseLostError: Some keys are not held by the run; its `keys` says which. Nothing may be sent for them.
         """
+        if not intents:
+            return
         with self.database.writing() as connection:
             mine = self._lock_mine(connection, kind, intents, run_id)
             if lost := intents.keys() - mine.keys():
                 raise LeaseLostError(kind, frozenset(lost))
-            if intents:
-                self._note_intents(connection, kind, intents, mine)
+            self._note_intents(connection, kind, intents, mine)
 
     def release(self, kind: str, keys: Collection[str], run_id: str, *, keep_intent: bool = False) -> None:
         """Let keys go.
@@ -85,6 +88,8 @@ class Claims(Part):
             run_id: The run that holds them.
             keep_intent: Whether the outcome of what was sent is unknown: the next claim will say so.
         """
+        if not keys:
+            return
         with self.database.writing() as connection:
             mine = list(self._lock_mine(connection, kind, keys, run_id))
             for some in lists_of(mine):

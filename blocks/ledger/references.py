@@ -39,6 +39,8 @@ class References(Part):
             bindings: Keys and the ERP records that they became.
             audit: What was done; the run and the time are filled in.
         """
+        if not (bindings or audit):
+            return
         by_identity = {(each.kind, each.key, each.erp, each.company): each for each in bindings}
         chosen = [by_identity[identity] for identity in sorted(by_identity)]
         by_kind: dict[str, list[str]] = {}

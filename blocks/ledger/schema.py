@@ -13,7 +13,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, text
 
-from prefect_crm_erp.blocks.ledger.database import SYSTEM, create_ledger_engine
+from prefect_crm_erp.blocks.ledger.address import SYSTEM
+from prefect_crm_erp.blocks.ledger.engine import create_ledger_engine
 from prefect_crm_erp.blocks.ledger.tables import TABLE_PREFIX, Base
 from prefect_crm_erp.models.errors import ConfigurationError
 

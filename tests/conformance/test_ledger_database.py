@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_HOME, temporary_settings
 from pydantic import SecretStr
 
 from prefect_crm_erp.blocks.ledger import Ledger, LedgerDatabase, schema
+from prefect_crm_erp.blocks.ledger.address import parse_url, trouble
 from prefect_crm_erp.models.errors import ConfigurationError, TransientError
 from prefect_crm_erp.models.paging import Cursor
 
@@ -130,11 +131,20 @@ def test_the_operator_never_reads_the_password(postgres: PostgresServer) -> None
         f"postgresql://{ROLE}:{right}@127.0.0.1:port/{name}": "percent-encoded",
         f"mysql://{ROLE}:{right}@localhost/{name}": "use SQLite or PostgreSQL",
         f"{ROLE}:{right}@localhost": "percent-encoded",
+        f"postgresql://{ROLE}:{PASSWORD}@localhost/{name}": "percent-encoded",
+        f"postgresql://{ROLE}:in@{wrong.replace('%2F', '')}@localhost/{name}": "percent-encoded",
     }
     for url, expected in attempts.items():
         message = told(url)
         assert expected in message
-        assert not any(secret in message for secret in (PASSWORD, right, wrong, "wr0ng/s3cret"))
+        assert not any(secret in message for secret in (PASSWORD, right, wrong, "wr0ng/s3cret", "s3cret", "ünsafe"))
+
+
+@pytest.mark.parametrize("secret", [PASSWORD, quote(PASSWORD), quote(PASSWORD, safe="")])
+def test_a_password_in_the_databases_own_words_is_hidden(secret: str) -> None:
+    url = parse_url(f"postgresql://{ROLE}:{quote(PASSWORD, safe='')}@localhost/ledger")
+    error = sa.exc.OperationalError("SELECT 1", {}, Exception(f"bad connection string password={secret}\nHINT: no"))
+    assert trouble(error, url).message.endswith("answer as it should: bad connection string password=***")
 
 
 def test_a_postgresql_ledger_without_its_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from prefect_crm_erp.blocks.ledger.database import create_ledger_engine, parse_url
+from prefect_crm_erp.blocks.ledger.address import parse_url
+from prefect_crm_erp.blocks.ledger.engine import create_ledger_engine
 from prefect_crm_erp.blocks.ledger.schema import context_options
 
 
