@@ -16,7 +16,8 @@ import requests
 import simple_salesforce
 
 from prefect_crm_erp.blocks.crm.salesforce import Salesforce
-from prefect_crm_erp.sandbox.salesforce.process import SalesforceAccess, SalesforceSandbox
+from prefect_crm_erp.sandbox.salesforce.access import SalesforceAccess
+from prefect_crm_erp.sandbox.salesforce.process import SalesforceSandbox
 
 ROWS_PER_CALL = 200
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import jwt
 import requests
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
@@ -29,6 +30,8 @@ LOGIN_HOSTS = ("login.salesforce.com", "test.salesforce.com")
 
 _ATTEMPTS = 4
 _LONGEST_WAIT_SECONDS = 10
+# What simple-salesforce makes of a good status with neither a session nor an error in it.
+_NO_ANSWER = "UNKNOWN_EXCEPTION_CODE"
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----(.+?)-----END \1-----", re.DOTALL)
 _ADVICE = {
     "INVALID_LOGIN": "check user name, password and security token, and that the user is active and not locked",
@@ -188,7 +191,7 @@ class SalesforceSession:
         except ConfigurationError as refusal:
             self._refusal = refusal
             raise
-        self.origin = _own_address(self._sign_in, host)
+        self.origin = own_address(self._sign_in, host)
         return self._token
 
 
@@ -241,11 +244,12 @@ def _log_in(sign_in: SignIn, calls: CallCount) -> tuple[str, str]:
         raise ConfigurationError(_moved(sign_in.origin), system=SYSTEM) from None
     except requests.RequestException as error:
         raise _not_reached(error, sign_in) from None
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except jwt.PyJWTError:
         raise ConfigurationError(
-            f"{sign_in.origin} does not answer a sign-in as Salesforce does; check the address and the private key",
-            system=SYSTEM,
+            "The private key cannot be read; give an RSA key in PEM format", system=SYSTEM
         ) from None
+    except (ValueError, TypeError, AttributeError, KeyError):
+        raise ConfigurationError(_no_salesforce(sign_in.origin), system=SYSTEM) from None
     return str(token), str(host)
 
 
@@ -260,9 +264,11 @@ def _login_http(sign_in: SignIn, calls: CallCount) -> requests.Session:
     return http
 
 
-def _refused(refusal: SalesforceAuthenticationFailed, sign_in: SignIn) -> AuthenticationError | TransientError:
+def _refused(refusal: SalesforceAuthenticationFailed, sign_in: SignIn) -> ConfigurationError | TransientError:
     words = redact(" ".join(str(refusal.auth_message).split())[:500], sign_in.secrets)
     code = str(refusal.code or "").removeprefix("sf:")
+    if code == _NO_ANSWER or code.startswith("2"):
+        return ConfigurationError(_no_salesforce(sign_in.origin), system=SYSTEM)
     if code in ("SERVER_UNAVAILABLE", "server_error", "temporarily_unavailable") or code.startswith("5"):
         return TransientError(f"Sign-in is not available: {words}", system=SYSTEM)
     if code == "LOGIN_RATE_EXCEEDED":
@@ -290,7 +296,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _own_address(sign_in: SignIn, host: str) -> str:
+def own_address(sign_in: SignIn, host: str) -> str:
     """Where the data calls go: the address of the block, or after a general sign-in the one that the org has.
 
     Raises:
@@ -303,6 +309,10 @@ def _own_address(sign_in: SignIn, host: str) -> str:
             f"The sign-in names an unexpected host ({host}); use the org's My Domain address", system=SYSTEM
         )
     return f"https://{host}"
+
+
+def _no_salesforce(origin: str) -> str:
+    return f"{origin} does not answer a sign-in as Salesforce does; check the address"
 
 
 def _moved(origin: str) -> str:

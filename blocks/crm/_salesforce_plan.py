@@ -27,6 +27,8 @@ AUTO = "auto"
 """Setting of an optional field: read it under its usual name where the org has it."""
 
 _CURRENCY = "CurrencyIsoCode"
+# The category of an order's status, whose labels are the org's own; orgs are seen with the letter and with the word.
+_ACTIVATED = ("A", "Activated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Policy:
         return {
             DealSource.CLOSED_WON: "IsClosed = true AND IsWon = true",
             DealSource.ACCEPTED_QUOTES: f"Status = {quote_soql_value(self.accepted_status)}",
-            DealSource.ACTIVATED_ORDERS: "StatusCode = 'Activated'",
+            DealSource.ACTIVATED_ORDERS: f"StatusCode IN {quote_soql_value(_ACTIVATED)}",
         }[kind]
 
     def holds(self, deal: Deal) -> bool:
@@ -66,7 +68,7 @@ class Policy:
             return values.get("IsClosed") is True and values.get("IsWon") is True
         if deal.source is DealSource.ACCEPTED_QUOTES:
             return str(values.get("Status") or "").casefold() == self.accepted_status.casefold()
-        return values.get("StatusCode") == "Activated"
+        return values.get("StatusCode") in _ACTIVATED
 
 
 @dataclass(frozen=True, slots=True)
