@@ -10,8 +10,10 @@ from rapidfuzz import fuzz
 from prefect_crm_erp.models.keys import company_key, postcode_key
 from prefect_crm_erp.models.records import Customer
 
-SIMILAR = 90
-"""Similarity of two names (0–100, rapidfuzz token_sort_ratio) from which a person is asked."""
+SIMILAR_WORD = 80
+"""Similarity of two words (0–100, rapidfuzz) from which one may be a misspelling of the other."""
+SHORTEST_WORD = 4
+"""Shorter words are no misspellings of each other: Plant A is not Plant B, Store 101 is not Store 102."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,26 @@ def _is_free(wanted: Customer, other: Customer) -> bool:
 def _is_similar(wanted: Customer, other: Customer) -> bool:
     """Same name where a postal code is missing, or a like name at the same postal code."""
     if _same_place(wanted, other):
-        return fuzz.token_sort_ratio(company_key(wanted.name), company_key(other.name)) >= SIMILAR
+        return is_like(company_key(wanted.name), company_key(other.name))
     one_is_missing = not (postcode_key(wanted.billing.postal_code) and postcode_key(other.billing.postal_code))
     return one_is_missing and _same_name(wanted, other)
+
+
+def is_like(one: str, other: str) -> bool:
+    """Whether two names, in their normal form, may be spellings of one: word by word, or run together.
+
+    Example:
+        >>> is_like("brueckner messtechnick", "brueckner messtechnik"), is_like("plant a", "plant b")
+        (True, False)
+    """
+    ours, theirs = sorted(one.split()), sorted(other.split())
+    if len(ours) != len(theirs):
+        return "".join(one.split()) == "".join(other.split())
+    return all(_may_be_misspelt(word, twin) for word, twin in zip(ours, theirs, strict=True))
+
+
+def _may_be_misspelt(word: str, twin: str) -> bool:
+    if word == twin:
+        return True
+    short = min(len(word), len(twin)) < SHORTEST_WORD or word.isdigit() or twin.isdigit()
+    return not short and fuzz.ratio(word, twin) >= SIMILAR_WORD

@@ -65,6 +65,12 @@ def round_money(amount: Decimal, currency: str, rounding: str = ROUND_HALF_UP) -
     return round_to(amount, minor_units(currency), rounding)
 
 
+def plain(number: Decimal) -> str:
+    """A number without exponent and without trailing zeros: `1.0` is `1`, `1E+2` is `100`."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def split_amount(amount: Decimal, weights: list[Decimal], currency: str) -> list[Decimal]:
     """Share an amount out in proportion to weights, without losing or adding a minor unit.
 

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.blocks.ledger import CrossReference
 from prefect_crm_erp.blocks.policies.orders import DealsWithoutLines, OrderPolicy
 from prefect_crm_erp.models.geography import country_code
-from prefect_crm_erp.models.money import ZERO, minor_units, round_money, split_amount
+from prefect_crm_erp.models.money import ZERO, minor_units, plain, round_money, split_amount
 from prefect_crm_erp.models.outcomes import Note, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Deal, DealLine
@@ -168,7 +168,9 @@ def _line_defects(position: int, line: DealLine) -> list[Defect]:
     if not (line.sku or "").strip():
         defects.append(Defect("lines.sku", f"{name} has no SKU; fill in the product's code"))
     if line.quantity <= 0:
-        text = f"{name} has the quantity {line.quantity:f}; an order needs more than zero, returns are credit memos"
+        text = (
+            f"{name} has the quantity {plain(line.quantity)}; an order needs more than zero, returns are credit memos"
+        )
         defects.append(Defect("lines.quantity", text))
     if line.amount < 0:
         text = f"{name} has the negative amount {line.amount:f}; give the discount as a discount"

@@ -9,6 +9,7 @@ from decimal import Decimal
 from prefect_crm_erp.blocks.ledger import AuditEntry, Binding
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import CreditLimitError
+from prefect_crm_erp.models.money import plain
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Rejected, Verdict, WriteResult
 from prefect_crm_erp.models.records import Company, OrderStatus, SalesOrder
 from prefect_crm_erp.tasks.check import VIA
@@ -202,7 +203,7 @@ def order_changes(order: SalesOrder | None) -> list[Change]:
     header = ("currency", "order_date", "payment_terms", "customer_reference", "description", "customer_id")
     values = [(f"order.{name}", getattr(order, name)) for name in header]
     values += [
-        (f"order.line {position}", f"{line.quantity:f} × {line.sku} at {line.unit_price:f}")
+        (f"order.line {position}", f"{plain(line.quantity)} × {line.sku} at {line.unit_price:f}")
         for position, line in enumerate(order.lines, start=1)
     ]
     return [Change(name, None, str(value)) for name, value in values if value not in (None, "")]

@@ -150,6 +150,7 @@ def _audit(run: Run, update: Update) -> None:
         action="written back",
         target_id=update.record_id,
         changes=changes,
+        run_id=run.run_id,
     )
     run.store.audit([entry])
 

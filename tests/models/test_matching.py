@@ -57,6 +57,12 @@ def test_doubt_goes_to_a_person(candidates: list[Customer]) -> None:
     assert list(match.doubtful) == candidates
 
 
+@pytest.mark.parametrize("name", ["Brückner Messtechnik 2 GmbH", "Brückner Logistik GmbH", "Müller Messtechnik GmbH"])
+def test_neighbours_with_other_names_are_other_customers(name: str) -> None:
+    match = match_customer(WANTED, [existing(name=name)])
+    assert (match.customer, match.doubtful) == (None, ())
+
+
 def test_the_same_name_elsewhere_is_a_new_customer() -> None:
     munich = existing(billing=Address(postal_code="80331", city="München", country="DE"))
     vienna = existing(2, billing=Address(postal_code="10559", country="AT"))
