@@ -157,18 +157,18 @@ class Company:
 
     def lines(self, parent: str, rows: Sequence[Mapping[str, Any]], currency: str = "USD") -> list[str]:
         """Lines of an opportunity, quote or order; `sku` in a row stands for the price of that product."""
-        object_name, lookup = _LINES[parent[:3]]
-        return self.create(
-            object_name,
-            [
-                {
-                    lookup: parent,
-                    "PricebookEntryId": self.prices[row["sku"], currency],
-                    **{name: value for name, value in row.items() if name != "sku"},
-                }
-                for row in rows
-            ],
-        )
+        return self.create(_LINES[parent[:3]][0], self.line_rows(parent, rows, currency))
+
+    def line_rows(self, parent: str, rows: Sequence[Mapping[str, Any]], currency: str = "USD") -> list[dict[str, Any]]:
+        """Lines as `create` takes them, for those of many parents in one call."""
+        return [
+            {
+                _LINES[parent[:3]][1]: parent,
+                "PricebookEntryId": self.prices[row["sku"], currency],
+                **{name: value for name, value in row.items() if name != "sku"},
+            }
+            for row in rows
+        ]
 
     def _standard_price_book(self) -> str:
         found = self.sf.query("SELECT Id FROM Pricebook2 WHERE IsStandard = true")["records"]
@@ -237,9 +237,10 @@ class SalesforceHarness:
         stage = "Closed Won" if won else "Prospecting"
         rows = [{"Name": name, "AccountId": self._buyer, "StageName": stage} for name in names]
         ids = self._company.opportunities(rows)
-        for record_id in ids:
-            lines = [{"sku": "NL-1", "Quantity": 1, "UnitPrice": amount} for amount in amounts]
-            self._company.lines(record_id, lines)
+        lines = [{"sku": "NL-1", "Quantity": 1, "UnitPrice": amount} for amount in amounts]
+        self._company.create(
+            "OpportunityLineItem", [line for record_id in ids for line in self._company.line_rows(record_id, lines)]
+        )
         return ids
 
     def change(self, record_id: str) -> None:

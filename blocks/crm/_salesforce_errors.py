@@ -73,9 +73,7 @@ def whole_error(error: Mapping[str, Any], status: int, path: str) -> ConnectorEr
         return AuthenticationError(f"{words} ({code}); give the integration user the permission 'API Enabled'")
     if code == "INVALID_QUERY_LOCATOR":
         return LostLocatorError(words)
-    if code in _LOCKED:
-        return LockedRecordError(words, code=code)
-    if code in _NOT_NOW or status >= 500:
+    if code in _NOT_NOW | _LOCKED or status >= 500:
         return TransientError(f"{words} ({code})")
     return _set_up_error(code, words, status, path)
 
