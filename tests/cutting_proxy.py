@@ -1,4 +1,4 @@
-"""An HTTP proxy that cuts connections: before a request reaches the server, or after the server has carried it out."""
+"""An HTTP proxy that cuts connections, before a request reaches the server or after it has acted, or answers itself."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ class _Rule:
     cut: Cut | None
     times: int
     delay: float = 0.0
+    status: int = 200
+    answer: str = ""
 
 
 class CuttingProxy:
@@ -68,6 +70,17 @@ class CuttingProxy:
             delay: Seconds that pass before the connection breaks.
         """
         self._add(_Rule(lambda body: containing in body, where, times, delay))
+
+    def answer(self, text: str, *, containing: str, status: int = 200, times: int = 1) -> None:
+        """Answer in the server's place.
+
+        Args:
+            text: Body of the answer.
+            containing: Text in the request's body.
+            status: HTTP status.
+            times: How many requests.
+        """
+        self._add(_Rule(lambda body: containing in body, None, times, status=status, answer=text))
 
     def _add(self, rule: _Rule) -> None:
         with self._lock:
@@ -117,6 +130,9 @@ class CuttingProxy:
                 if rule and rule.cut is Cut.BEFORE:
                     self._break(rule.delay)
                     return
+                if rule and rule.answer:
+                    self._say(rule.status, rule.answer.encode())
+                    return
                 response, content = self._forward(body)
                 if rule and rule.cut is Cut.AFTER:
                     self._break(rule.delay)
@@ -139,6 +155,12 @@ class CuttingProxy:
                 for name, value in response.getheaders():
                     if name.lower() not in _NOT_RELAYED | {"server", "date"}:
                         self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def _say(self, status: int, content: bytes) -> None:
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

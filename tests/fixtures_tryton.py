@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from prefect_crm_erp.blocks.erp.tryton import Tryton
 from prefect_crm_erp.models.keys import salesforce_id
-from prefect_crm_erp.models.records import Address, Company, Customer, OrderLine, Record, SalesOrder
+from prefect_crm_erp.models.records import Address, Company, Customer, OrderLine, Product, Record, SalesOrder
 from prefect_crm_erp.sandbox.tryton import TrytonAccess, TrytonSandbox
 from prefect_crm_erp.sandbox.tryton.rpc import TrytonRpc
 
@@ -90,6 +90,9 @@ class TrytonHarness:
 
     def refused_customer(self) -> Customer:
         return self.customer(vat_number="GB123456789")
+
+    def product(self, **fields: Any) -> Product:
+        return Product(**({"key": f"SKU-{new_key('001')}", "name": "Stirring rod"} | fields))
 
     def order(self, customer: Customer, company: Company, **fields: Any) -> SalesOrder:
         values: dict[str, Any] = {

@@ -90,7 +90,7 @@ def _events(
     fields = [date] if source.owner == "id" else [date, source.owner]
     while True:
         order = [(date, "ASC"), ("id", "ASC")]
-        rows = database.search(source.model, [*always, *place], fields, order=order, limit=_EVENTS_PER_READ)
+        rows = database.first(source.model, [*always, *place], fields, _EVENTS_PER_READ, order=order)
         events = [(row[date], row[source.owner], row["id"]) for row in rows]
         yield from sorted((moment, owner) for moment, owner, _ in events if owner is not None)
         if len(rows) < _EVENTS_PER_READ:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import phonenumbers
@@ -18,6 +18,7 @@ from prefect_crm_erp.models.outcomes import Note
 from prefect_crm_erp.models.records import Address, Customer
 
 _PHONES = ("phone", "mobile")
+_SHORTEST_PHONE = 6
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _AS_TYPED = {"phone": "Phone, as typed in the CRM", "email": "E-mail, as typed in the CRM"}
 
@@ -82,12 +83,12 @@ def _place(address: Address) -> tuple[str, ...]:
 
 def phone_of(mechanisms: Sequence[Row]) -> str | None:
     """The party's phone number as Tryton shows it, or what stands in its place because it is no number."""
-    return _value_of(mechanisms, _PHONES, "phone")
+    return _value_of(mechanisms, "phone")
 
 
 def email_of(mechanisms: Sequence[Row]) -> str | None:
     """The party's e-mail address, or what stands in its place because it is none."""
-    return _value_of(mechanisms, ("email",), "email")
+    return _value_of(mechanisms, "email")
 
 
 def contact_row(mechanisms: Sequence[Row], field: str) -> Row | None:
@@ -97,12 +98,14 @@ def contact_row(mechanisms: Sequence[Row], field: str) -> Row | None:
     return next(iter(typed or [row for row in mechanisms if row["name"] == _AS_TYPED[field]]), None)
 
 
-def _value_of(mechanisms: Sequence[Row], kinds: Sequence[str], field: str) -> str | None:
+def _value_of(mechanisms: Sequence[Row], field: str) -> str | None:
     row = contact_row(mechanisms, field)
     return row["value"] if row else None
 
 
-def contact_values(field: str, text: str, customer: Customer, *, as_typed: bool = False) -> tuple[Row, list[Note]]:
+def contact_values(
+    field: str, text: str, countries: Iterable[str], *, as_typed: bool = False
+) -> tuple[Row, list[Note]]:
     """A phone number or e-mail address as a contact mechanism.
 
     Tryton refuses a party with a wrong number; such a one is kept as it was typed, of type `other`, with a note.
@@ -110,11 +113,11 @@ def contact_values(field: str, text: str, customer: Customer, *, as_typed: bool 
     Args:
         field: `phone` or `email`.
         text: The number or address.
-        customer: Whose it is; national numbers are read for the countries of its addresses.
+        countries: ISO codes of the party's addresses; national numbers are read for them.
         as_typed: Keep it as typed in any case.
     """
     value = one_line(text) or ""
-    valid = _is_phone(value, customer) if field == "phone" else bool(_EMAIL.fullmatch(value))
+    valid = _is_phone(value, countries) if field == "phone" else bool(_EMAIL.fullmatch(value))
     if valid and not as_typed:
         return {"type": field, "value": value, "name": None}, []
     what = "phone number" if field == "phone" else "e-mail address"
@@ -122,12 +125,13 @@ def contact_values(field: str, text: str, customer: Customer, *, as_typed: bool 
     return {"type": "other", "value": value, "name": _AS_TYPED[field]}, [note]
 
 
-def _is_phone(text: str, customer: Customer) -> bool:
-    return any(_valid_in(text, country) for country in (*_countries(customer), None))
+def countries_of(*addresses: Address) -> list[str]:
+    """ISO codes of the countries of addresses."""
+    return [address.country for address in addresses if address.country]
 
 
-def _countries(customer: Customer) -> list[str]:
-    return [address.country for address in (customer.billing, customer.shipping) if address.country]
+def _is_phone(text: str, countries: Iterable[str]) -> bool:
+    return any(_valid_in(text, country) for country in (*countries, None))
 
 
 def _valid_in(text: str, country: str | None) -> bool:
@@ -139,10 +143,11 @@ def _valid_in(text: str, country: str | None) -> bool:
 
 def same_phone(left: str | None, right: str | None) -> bool:
     """Whether two phone numbers are one, whatever their spaces; the international prefix counts when both have it."""
-    digits = [re.sub(r"\D", "", text or "") for text in (left, right)]
-    longer, shorter = sorted(digits, key=len, reverse=True)
+    longer, shorter = sorted((re.sub(r"\D", "", text or "") for text in (left, right)), key=len, reverse=True)
     national = shorter.lstrip("0")
-    return longer == shorter or bool(len(national) >= 6 and longer.endswith(national))
+    if len(national) < _SHORTEST_PHONE:
+        return (left or "").split() == (right or "").split()
+    return longer == shorter or longer.endswith(national)
 
 
 def same_email(left: str | None, right: str | None) -> bool:

@@ -10,6 +10,7 @@ from prefect_crm_erp.blocks.erp._tryton_contacts import (
     clean,
     contact_row,
     contact_values,
+    countries_of,
     decode_address,
     same_address,
     same_email,
@@ -18,7 +19,7 @@ from prefect_crm_erp.blocks.erp._tryton_contacts import (
     used_for,
 )
 from prefect_crm_erp.blocks.erp._tryton_identifiers import keys_of, vat_identifier, vat_of
-from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom
+from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM, Row
 from prefect_crm_erp.models.capabilities import Capabilities
@@ -44,7 +45,7 @@ def party_changes(
     """
     if row is None:
         raise RejectedRecordError(f"Tryton has no party with id {customer.erp_id} any more", system=SYSTEM)
-    contacts, notes = _contact_changes(customer, row)
+    contacts, notes = _contact_changes(customer, row, maps)
     values: dict[str, Any] = _plain_changes(customer, row, maps, references)
     identifiers = _identifier_changes(customer, row, maps, references)
     addresses = _AddressChanges(customer, row, maps, references, capabilities).commands()
@@ -82,17 +83,19 @@ def _vat_changes(customer: Customer, row: Row, maps: Maps, references: Reference
     return [("write", [old["id"]], new)] if old else _added([new])
 
 
-def _contact_changes(customer: Customer, row: Row) -> tuple[list[Any], list[Note]]:
+def _contact_changes(customer: Customer, row: Row, maps: Maps) -> tuple[list[Any], list[Note]]:
+    known = [decode_address(each, maps) for each in row["addresses"]]
+    countries = countries_of(customer.billing, customer.shipping, *known)
     commands: list[Any] = []
     notes: list[Note] = []
     for field, same in _SAME.items():
-        old, text = contact_row(row["contact_mechanisms"], field), getattr(customer, field)
+        old, text = contact_row(row["contact_mechanisms"], field), one_line(getattr(customer, field))
         if field not in customer.model_fields_set or same(old["value"] if old else None, text):
             continue
-        if not text:
+        if text is None:
             commands += [("delete", [old["id"]])] if old else []
             continue
-        new, said = contact_values(field, text, customer)
+        new, said = contact_values(field, text, countries)
         commands += [("write", [old["id"]], new)] if old else _added([new])
         notes += said
     return commands, notes

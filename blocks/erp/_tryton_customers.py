@@ -9,6 +9,7 @@ from typing import Any
 from prefect_crm_erp.blocks.erp._tryton_contacts import (
     address_values,
     contact_values,
+    countries_of,
     decode_address,
     email_of,
     phone_of,
@@ -242,10 +243,11 @@ def modified_at(row: Row) -> datetime:
 
 def _contacts(customer: Customer, refusal: RejectedRecordError | None) -> tuple[list[Row], list[Note]]:
     contacts, notes = [], []
+    countries = countries_of(customer.billing, customer.shipping)
     for field in ("phone", "email"):
         text = getattr(customer, field)
-        if text and text.strip():
-            row, said = contact_values(field, text, customer, as_typed=refusal is not None)
+        if one_line(text):
+            row, said = contact_values(field, text, countries, as_typed=refusal is not None)
             contacts.append(row)
             notes += said
     if refusal is not None and notes:

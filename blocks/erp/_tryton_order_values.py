@@ -52,17 +52,20 @@ class OrderValues:
         self._taxes = taxes
         self._products: dict[tuple[int, int], Row] = {}
         self._product_ids: dict[str, int] = {}
-        self._buyers: dict[int, Row] = {}
 
-    def prepare(self, orders: Sequence[SalesOrder], company: int) -> None:
-        """Read what the orders refer to: buyers afresh, products that are not known yet."""
-        buyers = {int(order.customer_id) for order in orders if order.customer_id.isdigit()}
-        self._buyers = by_id(self._database.read("party.party", buyers, _BUYER_FIELDS, company)) if buyers else {}
+    def prepare(self, orders: Sequence[SalesOrder], company: int) -> dict[int, Row]:
+        """Read what the orders refer to: products that are not known yet, and the buyers afresh.
+
+        Returns:
+            The buyers by their id.
+        """
         lines = [line for order in orders for line in order.lines]
         self._find_products({line.sku for line in lines if not line.product_id and line.sku})
         self._read_products(filter(None, (self._product_id(line) for line in lines)), company)
+        buyers = {int(order.customer_id) for order in orders if order.customer_id.isdigit()}
+        return by_id(self._database.read("party.party", buyers, _BUYER_FIELDS, company)) if buyers else {}
 
-    def encode(self, order: SalesOrder, company: int) -> tuple[Row, list[Note]]:
+    def encode(self, order: SalesOrder, company: int, buyers: dict[int, Row]) -> tuple[Row, list[Note]]:
         """Values of a sale with its lines, and what to tell the operator.
 
         Raises:
@@ -70,7 +73,7 @@ class OrderValues:
             RejectedRecordError: The customer is deactivated.
             UnsupportedRecordError: A line names no product.
         """
-        buyer = self._buyer(order)
+        buyer = _buyer(order, buyers)
         billing, shipping, notes = _addresses(order, buyer, self._maps)
         warehouse = self._references.warehouse(company)
         delivery = Delivery(buyer["id"], shipping, buyer["customer_tax_rule"])
@@ -91,17 +94,6 @@ class OrderValues:
         custom = encode_custom(order.custom, self._references, SALE)
         comment = with_purchase_order(custom.get("comment"), one_line(order.customer_reference))
         return values | _DRAFT_VALUES | custom | {"comment": comment}
-
-    def _buyer(self, order: SalesOrder) -> Row:
-        buyer = self._buyers.get(int(order.customer_id)) if order.customer_id.isdigit() else None
-        if buyer is None:
-            raise MissingReferenceError(f"The ERP has no customer with id {order.customer_id}", system=SYSTEM)
-        if not buyer["active"]:
-            raise RejectedRecordError(
-                f"The customer {buyer['name']} is deactivated in Tryton; activate it there, or link the account anew",
-                system=SYSTEM,
-            )
-        return buyer
 
     # ------------------------------------------------------------------ lines
 
@@ -125,7 +117,7 @@ class OrderValues:
             raise MissingReferenceError(f"The ERP has no product {name}. Add it there.", system=SYSTEM)
         if product is None:
             raise UnsupportedRecordError("An order line needs a product", system=SYSTEM)
-        if not (product["active"] and product["template"]["active"] and product["salable"]):
+        if not _is_for_sale(product):
             raise MissingReferenceError(
                 f"The product {product['code']} is not for sale in the ERP: it is deactivated or not salable",
                 system=SYSTEM,
@@ -146,10 +138,27 @@ class OrderValues:
                     self._product_ids[row["code"]] = row["id"]
 
     def _read_products(self, ids: Iterable[int], company: int) -> None:
-        unknown = {each for each in ids if (company, each) not in self._products}
+        # One that was not for sale may be by now.
+        unknown = {each for each in ids if not _is_for_sale(self._products.get((company, each)))}
         if unknown:
             rows = self._database.read("product.product", unknown, _PRODUCT_FIELDS, company)
             self._products |= {(company, row["id"]): row for row in rows}
+
+
+def _is_for_sale(product: Row | None) -> bool:
+    return bool(product and product["active"] and product["template"]["active"] and product["salable"])
+
+
+def _buyer(order: SalesOrder, buyers: dict[int, Row]) -> Row:
+    buyer = buyers.get(int(order.customer_id)) if order.customer_id.isdigit() else None
+    if buyer is None:
+        raise MissingReferenceError(f"The ERP has no customer with id {order.customer_id}", system=SYSTEM)
+    if not buyer["active"]:
+        raise RejectedRecordError(
+            f"The customer {buyer['name']} is deactivated in Tryton; activate it there, or link the account anew",
+            system=SYSTEM,
+        )
+    return buyer
 
 
 def _addresses(order: SalesOrder, buyer: Row, maps: Maps) -> tuple[Row | None, Row | None, list[Note]]:

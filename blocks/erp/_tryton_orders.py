@@ -125,20 +125,20 @@ class Orders:
 
         def send(good: list[SalesOrder], encoded: list[tuple[Row, list[Note]]]) -> list[WriteResult[SalesOrder]]:
             ids = self._database.create(SALE, [values for values, _ in encoded], number)
-            return self._written(ids, good, [notes for _, notes in encoded], number, created=True)
+            return self._written(ids, [notes for _, notes in encoded], number, created=True)
 
-        self._values.prepare(orders, number)
-        return send_encoded(orders, lambda order: self._encode(order, company), send)
+        buyers = self._values.prepare(orders, number)
+        return send_encoded(orders, lambda order: self._encode(order, company, buyers), send)
 
-    def _encode(self, order: SalesOrder, company: Company) -> tuple[Row, list[Note]]:
+    def _encode(self, order: SalesOrder, company: Company, buyers: dict[int, Row]) -> tuple[Row, list[Note]]:
         if order.company_id != company.id:
             raise RejectedRecordError(
                 f"The order is for company {order.company_id}, not for {company.name} ({company.id})", system=SYSTEM
             )
-        return self._values.encode(order, int(company.id))
+        return self._values.encode(order, int(company.id), buyers)
 
     def _written(
-        self, ids: Sequence[int], orders: Sequence[SalesOrder], notes: Sequence[list[Note]], company: int, created: bool
+        self, ids: Sequence[int], notes: Sequence[list[Note]], company: int, *, created: bool
     ) -> list[WriteResult[SalesOrder]]:
         rows = by_id(after_write(lambda: self._rows(ids, company)))
         return [
@@ -156,19 +156,19 @@ class Orders:
             good_ids = [int(str(order.erp_id)) for order in good]
             changes = [(each, values) for each, (values, _) in zip(good_ids, encoded, strict=True)]
             self._database.write(SALE, changes, number)
-            return self._written(good_ids, good, [notes for _, notes in encoded], number, created=False)
+            return self._written(good_ids, [notes for _, notes in encoded], number, created=False)
 
         def encode(order: SalesOrder) -> tuple[Row, list[Note]]:
             row = current.get(int(str(order.erp_id)))
             if row is None or row["state"] != "draft":
                 raise _not_a_draft(order, row)
-            values, notes = self._encode(order, company)
+            values, notes = self._encode(order, company, buyers)
             values["lines"] = [("delete", row["lines"]), *values["lines"]]
             if "comment" not in order.custom:
                 values["comment"] = with_purchase_order(row["comment"], purchase_order(values["comment"]))
             return values, notes
 
-        self._values.prepare(orders, number)
+        buyers = self._values.prepare(orders, number)
         return send_encoded(orders, encode, send)
 
     # ------------------------------------------------------------------ confirming

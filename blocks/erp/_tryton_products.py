@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
 from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded
-from prefect_crm_erp.models.errors import MissingReferenceError, RejectedRecordError
+from prefect_crm_erp.models.errors import RejectedRecordError, UnsupportedRecordError
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import WriteResult, Written
 from prefect_crm_erp.models.records import Company, Product
@@ -91,10 +92,11 @@ class Products:
 
     def create(self, products: Sequence[Product], company: Company) -> list[WriteResult[Product]]:
         """Create product templates with one variant each, in one request."""
+        number = int(company.id)
 
         def send(good: list[Product], values: list[Row]) -> list[WriteResult[Product]]:
-            templates = self._database.create(TEMPLATE, values, int(company.id))
-            return after_write(lambda: self._created(templates, int(company.id)))
+            templates = self._database.create(TEMPLATE, values, number)
+            return after_write(lambda: self._created(templates, number))
 
         return send_encoded(products, lambda product: self._encode(product, company), send)
 
@@ -106,11 +108,7 @@ class Products:
         return [Written(products[template]) for template in templates]
 
     def _encode(self, product: Product, company: Company) -> Row:
-        if product.list_price is not None and product.currency not in (None, company.currency):
-            raise MissingReferenceError(
-                f"The list price of {product.key} is in {product.currency}; {company.name} has {company.currency}",
-                system=SYSTEM,
-            )
+        self._refuse_unfit(product, company)
         category = self._defaults.services_category if product.is_service else self._defaults.goods_category
         unit = self._references.unit(product.unit or product.unit_symbol or self._defaults.unit)
         return {
@@ -125,24 +123,37 @@ class Products:
             **encode_custom(product.custom, self._references, TEMPLATE),
         }
 
+    def _refuse_unfit(self, product: Product, company: Company) -> None:
+        if product.list_price is not None and product.currency not in (None, company.currency):
+            raise UnsupportedRecordError(
+                f"The list price of {product.key} is in {product.currency}; {company.name} has {company.currency}",
+                system=SYSTEM,
+            )
+        if self._gives_codes:
+            raise UnsupportedRecordError(
+                "Tryton numbers products itself (product configuration, sequence of products), so a product cannot "
+                "have the SKU as its code; create it there",
+                system=SYSTEM,
+            )
+
+    @cached_property
+    def _gives_codes(self) -> bool:
+        """Whether a created product gets a code from a sequence, which would stand before the SKU."""
+        rows = self._database.search("product.configuration", [], ["template_sequence"])
+        return any(row["template_sequence"] for row in rows)
+
     def update(self, products: Sequence[Product], company: Company) -> list[WriteResult[Product]]:
         """Bring products to these values; fields that are not set in a record stay as they are."""
-        rows = by_id(
-            self._database.read(
-                PRODUCT, [int(str(each.erp_id)) for each in products], [*_FIELDS, "template"], int(company.id)
-            )
-        )
+        number = int(company.id)
+        ids = [int(str(each.erp_id)) for each in products]
+        rows = by_id(self._database.read(PRODUCT, ids, _FIELDS, number))
 
         def send(good: list[Product], values: list[Row]) -> list[WriteResult[Product]]:
-            changes = [
-                (rows[int(str(product.erp_id))]["template"]["id"], each)
-                for product, each in zip(good, values, strict=True)
-                if each
-            ]
+            good_ids = [int(str(each.erp_id)) for each in good]
+            changes = [(rows[each]["template"]["id"], new) for each, new in zip(good_ids, values, strict=True) if new]
             if changes:
-                self._database.write(TEMPLATE, changes, int(company.id))
-            now = after_write(lambda: self.read([int(str(each.erp_id)) for each in good], int(company.id)))
-            return [Written(each, created=False) for each in now]
+                self._database.write(TEMPLATE, changes, number)
+            return [Written(each, created=False) for each in after_write(lambda: self.read(good_ids, number))]
 
         return send_encoded(products, lambda product: self._changes(product, rows, company), send)
 
@@ -154,5 +165,9 @@ class Products:
         wanted: dict[str, Any] = {"name": one_line(product.name), "list_price": product.list_price}
         changed = {name: value for name, value in wanted.items() if name in given and value != getattr(now, name)}
         if "is_active" in given and product.is_active != now.is_active:
-            changed["salable"] = product.is_active
+            changed |= {"salable": product.is_active} | (_revived(row) if product.is_active else {})
         return changed | encode_custom(product.custom, self._references, TEMPLATE)
+
+
+def _revived(row: Row) -> Row:
+    return {"active": True, "products": [("write", [row["id"]], {"active": True})]}

@@ -142,31 +142,31 @@ class Database:
         fields: Sequence[str],
         *,
         company: int | None = None,
-        order: Sequence[tuple[str, str]] = (("id", "ASC"),),
-        limit: int | None = None,
     ) -> list[Row]:
-        """Rows that match, with their fields; related records nested, as in `row["party"]["name"]`."""
+        """All rows that match, in the order of their ids; related records nested, as in `row["party"]["name"]`."""
         rows: list[Row] = []
         while True:
-            size = min(_ROWS_PER_READ, limit - len(rows)) if limit is not None else _ROWS_PER_READ
-            found = self._search_page(model, domain, fields, company, order, len(rows), size)
+            # By id and not by offset: what others add or change meanwhile shifts no row over a page's end.
+            page = [domain, ("id", ">", rows[-1]["id"])] if rows else domain
+            found = self.first(model, page, fields, _ROWS_PER_READ, company=company)
             rows += found
-            if len(found) < size or len(rows) == limit:
+            if len(found) < _ROWS_PER_READ:
                 return rows
 
-    def _search_page(
+    def first(
         self,
         model: str,
         domain: Domain,
         fields: Sequence[str],
-        company: int | None,
-        order: Sequence[tuple[str, str]],
-        offset: int,
-        size: int,
+        limit: int,
+        *,
+        order: Sequence[tuple[str, str]] = (("id", "ASC"),),
+        company: int | None = None,
     ) -> list[Row]:
-        method = f"model.{model}.search_read"
+        """The first rows that match, as `search` gives them."""
         context = self.context(company)
-        rows = self.rpc.call(method, domain, offset, size, list(order), ["id", *fields], context=context)
+        method = f"model.{model}.search_read"
+        rows = self.rpc.call(method, domain, 0, limit, list(order), ["id", *fields], context=context)
         return [nested(row) for row in rows]
 
     def read(self, model: str, ids: Collection[int], fields: Sequence[str], company: int | None = None) -> list[Row]:

@@ -55,8 +55,6 @@ def to_wire(value: Any) -> Any:
         return {"__class__": "date", "year": value.year, "month": value.month, "day": value.day}
     if isinstance(value, bytes):
         return {"__class__": "bytes", "base64": base64.b64encode(value).decode()}
-    if isinstance(value, timedelta):
-        return {"__class__": "timedelta", "seconds": value.total_seconds()}
     if isinstance(value, set | frozenset):
         return list(value)
     raise TypeError(f"{type(value).__name__} has no form in Tryton's JSON")

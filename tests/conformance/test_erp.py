@@ -92,6 +92,9 @@ class ErpHarness(Protocol):
     def refused_customer(self) -> Customer:
         """A customer that only the ERP itself finds wrong."""
 
+    def product(self, **fields: Any) -> Product:
+        """A product that is not in the ERP and that it takes."""
+
     def order(self, customer: Customer, company: Company, **fields: Any) -> SalesOrder:
         """An order that is not in the ERP and that it takes."""
 
@@ -360,6 +363,37 @@ class TestRoundTrip:
         assert "no_such_field" not in connection.fields(SalesOrder)
         with pytest.raises(ConfigurationError, match="no_such_field"):
             connection.write([erp.order(buyer, company, custom={"no_such_field": "x"})], company)
+
+    @pytest.mark.parametrize("sku", ["O'Brien \\ 100%", "MÖBEL-1 🪑", "0042"])
+    def test_a_product_comes_back_as_it_was_written_and_can_be_ordered(
+        self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer, sku: str
+    ) -> None:
+        if Product not in connection.capabilities.writes:
+            pytest.skip("this ERP does not take products")
+        meant = erp.product(list_price=Decimal("12.50"), currency=company.currency)
+        meant = meant.model_copy(update={"key": f"{sku} {meant.key}"})
+        product = one(connection.write([meant], company))
+        for name in ("key", "name", "list_price", "currency", "is_service", "is_active"):
+            assert getattr(product, name) == getattr(meant, name), name
+        assert connection.find_one(Product, meant.key, company) == product
+        line = OrderLine(sku=meant.key, quantity=Decimal(2), unit_price=Decimal("12.5000"))
+        assert one(connection.write([erp.order(buyer, company, lines=(line,))], company)).untaxed == 25
+
+    def test_a_product_that_is_not_sold_any_more_is_inactive_and_is_not_ordered(
+        self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer
+    ) -> None:
+        if Product not in connection.capabilities.writes:
+            pytest.skip("this ERP does not take products")
+        product = one(connection.write([erp.product()], company))
+        one(connection.write([product.model_copy(update={"is_active": False})], company))
+        found = connection.find_one(Product, product.key)
+        assert found
+        assert not found.is_active
+        line = OrderLine(product_id=product.erp_id, quantity=Decimal(2), unit_price=Decimal("12.5000"))
+        (result,) = erp.connect().write([erp.order(buyer, company, lines=(line,))], company)
+        assert isinstance(result, Rejected)
+        assert product.key in result.error.message
+        assert one(connection.write([product], company)).is_active
 
     def test_a_person_can_open_the_record(self, connection: ERP, buyer: Customer) -> None:
         address = connection.url(buyer)
