@@ -42,6 +42,12 @@ class SalesforceProtocol(H11Protocol):
         _open.pop((self.client, self.server), None)
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """Close the connection when the server stops; an idle TLS client is not waited for."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.transport.abort()
+
 
 async def cut_connection(scope: Scope, receive: Any) -> None:
     """Close the TCP connection of a request without any answer.
