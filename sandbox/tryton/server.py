@@ -1,7 +1,8 @@
 """Serves one Tryton database: ``python -m prefect_crm_erp.sandbox.tryton.server``.
 
-It does what ``trytond -d erp`` does, and two things more: it binds any free port and tells which one, as a line of JSON
-on its standard output, and it ends when its standard input closes, so that it never outlives its parent.
+It does what ``trytond -d erp`` does, and more: it binds any free port and tells which one, as a line of JSON on its
+standard output; it ends when its standard input closes, so that it never outlives its parent; clients at the same time
+are kept apart (``isolation``); and failed logins are forgotten.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,8 +37,8 @@ def new_children() -> Callable[[], list[psutil.Process]]:
 
 
 def await_end(process: psutil.Process) -> bool:
-    """Whether a process ends within ten seconds."""
-    gone, _ = psutil.wait_procs([process], timeout=10)
+    """Whether a process ends within half a minute."""
+    gone, _ = psutil.wait_procs([process], timeout=30)
     return bool(gone)
 
 
@@ -110,7 +109,7 @@ def test_the_program_leaves_no_process_behind(tmp_path: Path, ending: signal.Sig
 
     program.send_signal(ending)
 
-    assert program.wait(10) == status
+    assert program.wait(30) == status
     assert await_end(server)
 
 
@@ -119,10 +118,9 @@ def test_a_stop_from_another_thread_ends_a_start(
 ) -> None:
     """What a command line does at Ctrl-C while the ERP starts in the background."""
     sandbox = TrytonSandbox(tmp_path, cache_dir=tmp_path / "cache", progress=lambda doing, fraction: sandbox.stop())
-    began = time.monotonic()
 
     with pytest.raises(TrytonSandboxError, match="was stopped"):
         sandbox.start()
 
-    assert time.monotonic() - began < 5
+    assert not list((tmp_path / "cache").rglob("*.sqlite"))
     assert not new_children()
