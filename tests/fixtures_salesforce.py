@@ -105,7 +105,7 @@ class Company:
     """
 
     def __init__(self, org: SandboxOrg, currencies: Sequence[str] = ("USD", "EUR")) -> None:
-        self.sf = org.client()
+        self.sf: Any = org.client()  # its object attributes have a type that no caller can use
         self.currencies = currencies
         self.price_book = self._standard_price_book()
         self.products: dict[str, str] = {}

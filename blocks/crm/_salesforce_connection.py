@@ -41,6 +41,7 @@ class Connection:
     """
 
     def __init__(self, sign_in: SignIn) -> None:
+        self.sign_in = sign_in
         self.calls = CallCount()
         self.session = SalesforceSession(sign_in, self.calls)
         self.schema = Schema(self._describe)

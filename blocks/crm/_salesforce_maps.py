@@ -12,6 +12,7 @@ from prefect_crm_erp.blocks.crm.base import CrmObject
 from prefect_crm_erp.models.field_map import Codec, FieldMap, FieldPair
 from prefect_crm_erp.models.keys import clean_text
 from prefect_crm_erp.models.money import to_decimal
+from prefect_crm_erp.models.outcomes import Queue
 from prefect_crm_erp.models.records import DealSource
 
 
@@ -109,8 +110,6 @@ _ORDER = FieldMap(
         FieldPair("total", "TotalAmount", NUMBER, writable=False),
         FieldPair("closed_on", "EffectiveDate", DAY),
         FieldPair("customer_reference", "PoNumber"),
-        FieldPair("opportunity_id", "OpportunityId"),
-        FieldPair("opportunity_stage", "Opportunity.StageName", writable=False),
         *_address("shipping_address", "Shipping"),
         FieldPair("custom.StatusCode", "StatusCode", writable=False),
     ]
@@ -121,7 +120,6 @@ _LINE = FieldMap(
         FieldPair("crm_id", "Id", writable=False),
         FieldPair("product_id", "Product2Id"),
         FieldPair("product_name", "Product2.Name", writable=False),
-        FieldPair("unit", "Product2.QuantityUnitOfMeasure", writable=False),
         FieldPair("description", "Description"),
         FieldPair("quantity", "Quantity", NUMBER),
         FieldPair("unit_price", "UnitPrice", NUMBER),
@@ -129,6 +127,7 @@ _LINE = FieldMap(
     ]
 )
 _DISCOUNTED_LINE = FieldMap([*_LINE.pairs, FieldPair("discount_percent", "Discount", NUMBER)])
+_UNIT = FieldPair("unit", "Product2.QuantityUnitOfMeasure", writable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +143,8 @@ class Source:
         deal: Where a deal's fields are.
         line: Where a line's fields are.
         related: Further objects whose fields are read.
+        extra: Fields of the deal that are read where the org shows them; no amount hangs on them.
+        extra_line: The same for the lines.
     """
 
     kind: DealSource
@@ -154,6 +155,8 @@ class Source:
     deal: FieldMap
     line: FieldMap
     related: tuple[str, ...] = ()
+    extra: tuple[FieldPair, ...] = ()
+    extra_line: tuple[FieldPair, ...] = (_UNIT,)
 
     @property
     def objects(self) -> list[str]:
@@ -190,6 +193,10 @@ _SOURCES = (
         _ORDER,
         _LINE,
         ("Opportunity",),
+        extra=(
+            FieldPair("opportunity_id", "OpportunityId"),
+            FieldPair("opportunity_stage", "Opportunity.StageName", writable=False),
+        ),
     ),
 )
 SOURCES = {source.kind: source for source in _SOURCES}
@@ -209,6 +216,9 @@ WRITE_BACK = {
     CrmObject.ORDER: FieldMap(_ERP_FIELDS),
     CrmObject.PRODUCT: FieldMap([FieldPair("erp_id", "ERP_Id__c")]),
 }
+
+SYNC_STATUSES = ("Synced", *(queue.value for queue in Queue))
+"""Values of `ERP_Sync_Status__c` that flows write."""
 
 SHORTENED = frozenset({"erp_status", "erp_sync_error"})
 """What is cut to the field's length: words for people. A number that identifies something is refused instead."""

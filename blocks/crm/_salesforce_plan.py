@@ -12,6 +12,7 @@ from prefect_crm_erp.blocks.crm._salesforce_maps import (
     ACCOUNT,
     OBJECT_NAMES,
     SOURCES,
+    SYNC_STATUSES,
     TRIMMED,
     WRITE_BACK,
     Source,
@@ -119,8 +120,7 @@ class Planner:
     def account(self, custom: CustomFields) -> FieldMap:
         """Where an account's fields are."""
         further = [
-            *self._present("Account", "currency", _CURRENCY),
-            *self._present("Account", "push_to_erp", "Push_To_ERP__c"),
+            *self._present("Account", FieldPair("currency", _CURRENCY), FieldPair("push_to_erp", "Push_To_ERP__c")),
             *self._optional("Account", "payment_terms", self._policy.payment_terms, "Payment_Terms__c"),
             *self._optional("Account", "vat_number", self._policy.vat_number, "VAT_Number__c"),
             *self._custom("Account", custom.account),
@@ -128,7 +128,8 @@ class Planner:
         return ACCOUNT + further
 
     def _deal(self, source: Source, custom: CustomFields) -> FieldMap:
-        further = [*self._present(source.object, "currency", _CURRENCY), *self._custom(source.object, custom.deal)]
+        further = self._present(source.object, FieldPair("currency", _CURRENCY), *source.extra)
+        further += self._custom(source.object, custom.deal)
         if source.kind is DealSource.ACCEPTED_QUOTES:
             setting = self._policy.header_discount
             further += self._optional(source.object, "header_discount_percent", setting, "Header_Discount__c")
@@ -136,11 +137,18 @@ class Planner:
 
     def _line(self, source: Source, custom: CustomFields) -> FieldMap:
         sku = self._schema.spelled(source.line_object, f"Product2.{self._policy.sku}")
-        further = [FieldPair("sku", sku, TRIMMED), *self._custom(source.line_object, custom.line)]
+        further = [
+            FieldPair("sku", sku, TRIMMED),
+            *self._present(source.line_object, *source.extra_line),
+            *self._custom(source.line_object, custom.line),
+        ]
         return source.line + further
 
     def missing(self, kind: DealSource, custom: CustomFields) -> list[str]:
-        """Fields that a run needs and the user does not see, or may not write: `Object.Field`."""
+        """Fields that a run needs and the user does not see, or may not write: `Object.Field`.
+
+        A restricted picklist without a value that runs write is named with the value.
+        """
         plan = self.plan(kind, custom)
         tables = {plan.source.object: plan.deal, plan.source.line_object: plan.line, "Account": plan.account}
         unseen = [name for table, fields in tables.items() for name in self._unseen(table, fields)]
@@ -162,6 +170,10 @@ class Planner:
                 yield f"{object_name}.{name}"
             elif field and not field.updateable:
                 yield f"{object_name}.{name} (read-only)"
+            elif field and field.choices is not None and name == "ERP_Sync_Status__c":
+                yield from (
+                    f"{object_name}.{name} = {value!r}" for value in SYNC_STATUSES if value not in field.choices
+                )
 
     def _require_currency(self, object_name: str) -> None:
         several = not self._schema.has_object(object_name) or self._schema.field(object_name, _CURRENCY)
@@ -171,12 +183,12 @@ class Planner:
                 system=SYSTEM,
             )
 
-    def _present(self, object_name: str, canonical: str, field: str) -> list[FieldPair]:
-        return [FieldPair(canonical, field)] if self._schema.field(object_name, field) else []
+    def _present(self, object_name: str, *pairs: FieldPair) -> list[FieldPair]:
+        return [pair for pair in pairs if self._schema.field(object_name, pair.vendor)]
 
     def _optional(self, object_name: str, canonical: str, setting: str, usual: str) -> list[FieldPair]:
         if setting == AUTO:
-            return self._present(object_name, canonical, usual)
+            return self._present(object_name, FieldPair(canonical, usual))
         return [FieldPair(canonical, self._schema.spelled(object_name, setting))] if setting else []
 
     def _custom(self, object_name: str, names: Iterable[str]) -> list[FieldPair]:
@@ -184,9 +196,7 @@ class Planner:
 
 
 def _written(kind: DealSource) -> Iterator[tuple[str, str]]:
-    """Object and field of all that a run writes back."""
-    for target in (OBJECT_OF_SOURCE[kind], CrmObject.ACCOUNT):
+    """Object and field of all that a run writes back; a quote's or order's opportunity shows the ERP's order too."""
+    for target in dict.fromkeys((OBJECT_OF_SOURCE[kind], CrmObject.OPPORTUNITY, CrmObject.ACCOUNT)):
         for name in WRITE_BACK[target].vendor_fields:
             yield OBJECT_NAMES[target], name
-    if kind is DealSource.ACCEPTED_QUOTES:
-        yield "Opportunity", "StageName"

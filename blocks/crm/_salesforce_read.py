@@ -109,8 +109,6 @@ class Reader:
 
     def _emails(self, account_ids: Iterable[str]) -> dict[str, str]:
         """One address for each account: of its first contact in finance, else of its first contact."""
-        if not self._connection.schema.has_object("Contact"):
-            return {}
         found: dict[str, str] = {}
         in_finance: set[str] = set()
         for contact in self._contacts(account_ids):
@@ -121,9 +119,12 @@ class Reader:
         return found
 
     def _contacts(self, account_ids: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+        schema = self._connection.schema
+        if not (schema.field("Contact", "AccountId") and schema.field("Contact", "Email")):
+            return
+        fields = ["AccountId", "Email", *(name for name in ("Title", "Department") if schema.field("Contact", name))]
         for chunk in chunks(sorted(account_ids), _IDS_PER_QUERY):
             where = [f"AccountId IN {quote_soql_value(chunk)}", "Email != null"]
-            fields = ["AccountId", "Email", "Title", "Department"]
             for rows in self._connection.query(select(fields, "Contact", where=where, order_by="CreatedDate, Id")):
                 yield from rows.records
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ class FieldInfo:
         updateable: Whether the user may change it.
         relationship: Name under which a query reaches the record that it points to; None for other fields.
         targets: Objects that it may point to.
+        choices: The only values that a restricted picklist takes; None where any value goes.
     """
 
     name: str
@@ -24,6 +26,7 @@ class FieldInfo:
     updateable: bool
     relationship: str | None
     targets: tuple[str, ...]
+    choices: frozenset[str] | None
 
 
 class Schema:
@@ -36,13 +39,15 @@ class Schema:
     def __init__(self, describe: Callable[[list[str]], Mapping[str, Mapping[str, Any] | None]]) -> None:
         self._describe = describe
         self._fields: dict[str, dict[str, FieldInfo] | None] = {}
+        self._lock = threading.Lock()
 
     def load(self, objects: Iterable[str]) -> None:
         """Ask for several objects at once; those that are known already are not asked for again."""
-        unknown = [name for name in dict.fromkeys(objects) if name not in self._fields]
-        if unknown:
-            for name, describe in self._describe(unknown).items():
-                self._fields[name] = None if describe is None else _fields_of(describe)
+        with self._lock:
+            unknown = [name for name in dict.fromkeys(objects) if name not in self._fields]
+            if unknown:
+                for name, describe in self._describe(unknown).items():
+                    self._fields[name] = None if describe is None else _fields_of(describe)
 
     def has_object(self, name: str) -> bool:
         """Whether the org has the object and shows it to the user."""
@@ -86,7 +91,14 @@ def _fields_of(describe: Mapping[str, Any]) -> dict[str, FieldInfo]:
             bool(field.get("updateable")),
             field.get("relationshipName"),
             tuple(field.get("referenceTo") or ()),
+            _choices(field),
         )
         for field in describe["fields"]
     )
     return {info.name.lower(): info for info in infos}
+
+
+def _choices(field: Mapping[str, Any]) -> frozenset[str] | None:
+    if not field.get("restrictedPicklist"):
+        return None
+    return frozenset(entry["value"] for entry in field.get("picklistValues") or () if entry.get("active"))

@@ -32,8 +32,15 @@ class _Lazy:
     """Holds a block's connection once it is open; copies of the block and other processes open their own."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.connection: Connection | None = None
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+
+    def connection(self, sign_in: SignIn) -> Connection:
+        """The open connection; a new one when the block's credentials have changed."""
+        with self._lock:
+            if self._connection is None or self._connection.sign_in != sign_in:
+                self._connection = Connection(sign_in)
+            return self._connection
 
     def __reduce__(self) -> tuple[type[_Lazy], tuple[()]]:
         return type(self), ()
@@ -240,7 +247,8 @@ class Salesforce(CRM):
     def missing_fields(self, source: DealSource, custom: CustomFields) -> list[str]:
         """Fields that a run needs and the user does not see, as `Object.Field`; `Object.*` for a whole object.
 
-        A field that the run writes and the user may not change has ` (read-only)` after its name.
+        A field that the run writes and the user may not change has ` (read-only)` after its name; a restricted picklist
+        that lacks a value has ` = 'value'`.
 
         Raises:
             ConfigurationError: When the org has only one currency and the block does not say which.
@@ -294,10 +302,7 @@ class Salesforce(CRM):
 
     @property
     def _connection(self) -> Connection:
-        with self._lazy.lock:
-            if self._lazy.connection is None:
-                self._lazy.connection = Connection(self._sign_in())
-            return self._lazy.connection
+        return self._lazy.connection(self._sign_in())
 
     @property
     def _reader(self) -> Reader:

@@ -33,7 +33,7 @@ from prefect_crm_erp.models.errors import (
 )
 
 DROP = object()
-OK = (200, {}, {"ok": True})
+OK: tuple[int, dict[str, str], Any] = (200, {}, {"ok": True})
 CANARY = "c4nary-s3cret-9f2"
 
 

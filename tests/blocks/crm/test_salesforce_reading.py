@@ -308,7 +308,7 @@ Change = Callable[[dict[str, Any]], None]
 
 def org_without(org: SandboxOrg, change: Change, objects: Collection[str]) -> None:
     """Let the org describe itself differently: `change` gets each describe."""
-    sf = org.client()
+    sf: Any = org.client()
     parts = []
     for name in objects:
         describe = getattr(sf, name).describe()
@@ -353,6 +353,13 @@ class TestOrgs:
         assert deal.account is not None
         assert (deal.account.payment_terms, deal.account.vat_number) == (None, None)
 
+    def test_what_no_amount_hangs_on_may_be_hidden(self, empty_org: SandboxOrg, company: Company) -> None:
+        sell(company, 1)
+        org_without(empty_org, without("QuantityUnitOfMeasure", "Title", "Department"), READ_OBJECTS)
+        connection = empty_org.block()
+        assert connection.missing_fields(WON, CustomFields()) == []
+        assert read(connection)[0].lines[0].unit is None
+
     def test_fields_that_the_block_switches_off_are_not_read(self, empty_org: SandboxOrg, company: Company) -> None:
         company.opportunities([{"AccountId": company.account(Payment_Terms__c="Net 45")}])
         (deal,) = read(empty_org.block(payment_terms_field="", vat_number_field=""))
@@ -373,11 +380,14 @@ class TestOrgs:
             without("ERP_Status__c", "ERP_Subsidiary__c")(describe)
             for field in describe["fields"]:
                 field["updateable"] &= field["name"] != "ERP_Sync_Error__c"
+                if field["name"] == "ERP_Sync_Status__c":
+                    field["picklistValues"] = [each for each in field["picklistValues"] if each["value"] != "Retry"]
 
         org_without(empty_org, change, READ_OBJECTS)
         assert empty_org.block().missing_fields(WON, CustomFields()) == [
             "Opportunity.ERP_Status__c",
             "Account.ERP_Subsidiary__c",
+            "Opportunity.ERP_Sync_Status__c = 'Retry'",
             "Opportunity.ERP_Sync_Error__c (read-only)",
         ]
 

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fixtures_salesforce import SandboxOrg
+from prefect.testing.standard_test_suites import BlockStandardTestSuite
 from pydantic import SecretStr, ValidationError
 
 from prefect_crm_erp.blocks.crm._salesforce_auth import SignIn, own_address
@@ -217,6 +218,19 @@ class TestForm:
         block = Salesforce(instance_url=HOME, username="a@b.c", password=CANARY, security_token=SecretStr(CANARY))
         assert CANARY not in f"{block!r} {block!s} {block.model_dump()} {block.model_dump_json()}"
 
+    def test_changed_credentials_open_a_connection_of_their_own(self, empty_org: SandboxOrg) -> None:
+        block = empty_org.block()
+        block.check()
+        with pytest.raises(AuthenticationError):
+            block.model_copy(update={"password": SecretStr("wrong")}).check()
+        block.check()
+
     def test_a_record_opens_in_lightning(self) -> None:
         block = Salesforce(instance_url=HOME, session_id="s")
         assert block.url("006gl000000000mAAA") == f"{HOME}/lightning/r/006gl000000000mAAA/view"
+
+
+class TestBlock(BlockStandardTestSuite):
+    @pytest.fixture
+    def block(self) -> type[Salesforce]:
+        return Salesforce
