@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +73,7 @@ def _progress(notes: Console) -> Progress:
     return Progress(*columns, console=notes, transient=not notes.is_terminal)
 
 
-def _tell(progress: Progress) -> object:
+def _tell(progress: Progress) -> Callable[[str, float], None]:
     """One line of progress for the building of the ERP; a plain line where there is no terminal."""
     task = progress.add_task("Starting Salesforce sandbox and Tryton", total=1.0)
 

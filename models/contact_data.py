@@ -53,7 +53,7 @@ def vat_number(text: str | None, country: str | None) -> str | None:
     try:
         return f"{written}{module.validate(compact).removeprefix(written)}"
     except ValidationError as error:
-        raise ValueError(f"{text!r} is no VAT number of {prefix}: {error.message}") from None
+        raise ValueError(f"{text!r} is no VAT number of {prefix}: {error}") from None
 
 
 def _vat_prefix(compact: str, country: str | None) -> str | None:
