@@ -1,21 +1,24 @@
-"""Claims that live as long as their run: renewed while it works, free a minute after it died."""
+"""Claims that live as long as their run: renewed while it works, free when their lease ends after it died."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 
 from prefect.logging import get_logger
 
 from prefect_crm_erp.tasks.run import Run
 
-LEASE = timedelta(seconds=60)
-"""How long a claim outlives its run. While the run lives, a heartbeat renews it, through the longest request."""
-HEARTBEAT_SECONDS = 15
-WAIT_SECONDS = 180
+BEATS_IN_A_LEASE = 4
+"""While a run lives, a heartbeat renews its claims this often in a lease, through the longest request."""
+LEASES_TO_WAIT = 3
 """How long a run waits for another one that is writing the same records."""
+
+
+def patience(run: Run) -> float:
+    """Seconds that a run waits for another one that is writing the same records."""
+    return LEASES_TO_WAIT * run.lease.total_seconds()
 
 
 @contextmanager
@@ -35,8 +38,8 @@ def held(run: Run, kind: str, keys: Sequence[str]) -> Iterator[None]:
 
 
 def _beat(run: Run, kind: str, keys: Sequence[str], done: threading.Event) -> None:
-    while not done.wait(HEARTBEAT_SECONDS):
+    while not done.wait(run.lease.total_seconds() / BEATS_IN_A_LEASE):
         try:
-            run.store.renew(kind, keys, run.run_id, LEASE)
+            run.store.renew(kind, keys, run.run_id, run.lease)
         except Exception as error:  # noqa: BLE001  # a missed beat is made up for by the next; writes check their claim
             get_logger(__name__).warning("Claims could not be renewed: %s", type(error).__name__)

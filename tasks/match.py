@@ -16,7 +16,7 @@ from prefect_crm_erp.models.matching import Match, match_customer
 from prefect_crm_erp.models.outcomes import Change, Note, Queue, Rejected, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Customer
-from prefect_crm_erp.tasks.claims import LEASE, WAIT_SECONDS, held
+from prefect_crm_erp.tasks.claims import held, patience
 from prefect_crm_erp.tasks.item import Item, open_items
 from prefect_crm_erp.tasks.run import Run, by_slot
 
@@ -136,7 +136,7 @@ class _Matching:
                 self._pretend(customer)
             return []
         keys = [str(customer.key) for customer in customers]
-        claimed = self.run.store.claim(CUSTOMER, keys, self.run.run_id, LEASE)
+        claimed = self.run.store.claim(CUSTOMER, keys, self.run.run_id, self.run.lease)
         mine = [customer for customer in customers if customer.key in claimed.mine]
         by_company: dict[str, list[Customer]] = {}
         for customer in mine:
@@ -166,14 +166,14 @@ class _Matching:
 
     def _wait_for_others(self, keys: list[str]) -> list[str]:
         """Wait until other runs are done with these accounts; then they are found by key."""
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + patience(self.run)
         if keys:
             get_run_logger().info("Waiting for another run that creates %d of these customers", len(keys))
         while keys and time.monotonic() < deadline:
             time.sleep(1)
             self._use_known(keys)
             keys = [key for key in keys if key in self._undecided()]
-            claimed = self.run.store.claim(CUSTOMER, keys, self.run.run_id, LEASE)
+            claimed = self.run.store.claim(CUSTOMER, keys, self.run.run_id, self.run.lease)
             self.run.store.release(CUSTOMER, list(claimed.mine), self.run.run_id)
             if claimed.mine:
                 return keys

@@ -13,7 +13,6 @@ from prefect_crm_erp.models.money import plain
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Rejected, Verdict, WriteResult
 from prefect_crm_erp.models.records import Company, OrderStatus, SalesOrder
 from prefect_crm_erp.tasks.check import VIA
-from prefect_crm_erp.tasks.claims import LEASE
 from prefect_crm_erp.tasks.convert import crm_total
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import Run
@@ -59,7 +58,7 @@ class Placing:
 
     def _drop_lost_claims(self) -> None:
         """A run that slept through its lease must not write what another one has taken over."""
-        mine = self.run.store.renew(self.run.kind, list(self.items), self.run.run_id, LEASE)
+        mine = self.run.store.renew(self.run.kind, list(self.items), self.run.run_id, self.run.lease)
         lost = [item for key, item in self.items.items() if key not in mine]
         self.run.wait(lost, "Another run has taken this deal over", "Busy")
         self.items = {key: item for key, item in self.items.items() if key in mine}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from prefect_crm_erp.blocks.crm.base import CRM, OBJECT_OF_SOURCE, CrmObject
@@ -105,6 +105,11 @@ class Run:
         """How failed deals are tried again."""
         policy = self.integration.orders
         return RetryPolicy(base_seconds=policy.retry_base_seconds, max_attempts=policy.retry_attempts)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long this run's claims outlive it."""
+        return timedelta(seconds=self.integration.ledger.lease_seconds)
 
     def preflight(self) -> Self:
         """Check connections, rights, companies and mapped fields before anything is written.

@@ -16,7 +16,7 @@ from prefect.logging import get_run_logger
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Outcome, Verdict
 from prefect_crm_erp.models.paging import Page
-from prefect_crm_erp.tasks.claims import LEASE, WAIT_SECONDS, held
+from prefect_crm_erp.tasks.claims import held, patience
 from prefect_crm_erp.tasks.item import Item, open_items
 from prefect_crm_erp.tasks.placing import Placing, order_changes
 from prefect_crm_erp.tasks.run import Run, by_company, by_slot
@@ -34,7 +34,7 @@ def write_orders(run: Run, page: Page[Item]) -> Page[Item]:
             item.changes += order_changes(item.order)
             item.verdict = Verdict(Outcome.WRITTEN, "Dry run: it would be written")
         return page
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + patience(run)
     while waiting:
         waiting = _place_mine(run, waiting)
         if waiting and time.monotonic() > deadline:
@@ -48,7 +48,7 @@ def write_orders(run: Run, page: Page[Item]) -> Page[Item]:
 
 def _place_mine(run: Run, items: Sequence[Item]) -> list[Item]:
     """Place the orders whose keys this run can claim; give back the others."""
-    claimed = run.store.claim(run.kind, [item.key for item in items], run.run_id, LEASE)
+    claimed = run.store.claim(run.kind, [item.key for item in items], run.run_id, run.lease)
     mine = [item for item in items if item.key in claimed.mine]
     with held(run, run.kind, [item.key for item in mine]):
         _recognise(run, items)

@@ -42,6 +42,13 @@ class Ledger(CredentialsBlock):
         description="SQLite (sqlite:////path/to/file.db) or PostgreSQL (postgresql://user:password@host/database); "
         "empty for a SQLite file in Prefect's home directory. Workers on several machines need PostgreSQL.",
     )
+    lease_seconds: float = Field(
+        default=60,
+        ge=1,
+        title="Lease",
+        description="Seconds after which other runs take over what a run that died was writing; "
+        "longer than the slowest request to the ERP.",
+    )
 
     def get_client(self) -> LedgerDatabase:
         """The opened ledger."""
