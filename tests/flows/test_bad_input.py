@@ -1,4 +1,4 @@
-"""What real systems throw at us: a clear message that says what to do, nothing lost, nothing doubled, the others go on."""
+"""What real systems throw at us: a message that says what to do, nothing lost or doubled, and the others go on."""
 
 from __future__ import annotations
 
