@@ -50,16 +50,15 @@ def change_pages(
     Everything of the cursor's own time is given again, whatever its id: no tie is lost.
     """
     start = since.modified_at if since else None
-    streams = [
-        _events(database, source, date, start, company) for source in sources for date in ("create_date", "write_date")
-    ]
+    dates = ("create_date", "write_date")
+    streams = [_events(database, source, date, start, company) for source in sources for date in dates]
     number = 0
     for batch in chunks(_distinct(heapq.merge(*streams)), page_size):
-        records = {record.erp_id: record for record in read(list(dict.fromkeys(each for _, each in batch)))}  # type: ignore[attr-defined]
-        current = [records[str(each)] for moment, each in batch if _is_last(records.get(str(each)), moment)]
-        if current:
+        changed = _changed(batch, read)
+        if changed:
             number += 1
-            yield Page(current, number=number, cursor=Cursor(*_place(batch[-1])))
+            moment, identifier = batch[-1]
+            yield Page(changed, number=number, cursor=Cursor(moment, str(identifier)))
 
 
 def _distinct(events: Iterator[Event]) -> Iterator[Event]:
@@ -70,30 +69,34 @@ def _distinct(events: Iterator[Event]) -> Iterator[Event]:
         last = event
 
 
-def _is_last(record: Record | None, moment: datetime) -> bool:
-    """Whether this is the record's last change; an earlier one is passed over, for the last comes later."""
-    return record is not None and getattr(record, "modified_at", None) == moment
-
-
-def _place(event: Event) -> tuple[datetime, str]:
-    return event[0], str(event[1])
+def _changed(batch: Sequence[Event], read: Callable[[list[int]], list[R]]) -> list[R]:
+    """The records of a batch of changes, each at its last change; one that changes again later is left for then."""
+    last = {identifier: moment for moment, identifier in batch}
+    records = {getattr(record, "erp_id", None): record for record in read(list(last))}
+    changed = []
+    for moment, identifier in batch:
+        record = records.get(str(identifier))
+        if record is not None and last[identifier] == moment >= getattr(record, "modified_at", moment):
+            changed.append(record.model_copy(update={"modified_at": moment}))
+    return changed
 
 
 def _events(
     database: Database, source: Source, date: str, start: datetime | None, company: int | None
 ) -> Iterator[Event]:
-    """One model's changes by one of its dates, page by page from the last place."""
-    never_changed: Domain = [("write_date", "=", None)] if date == "create_date" else [("write_date", "!=", None)]
-    always: Domain = [*never_changed, *([ANY_ACTIVE] if source.deactivable else [])]
-    always += [("company", "=", company)] if company is not None and source.owner == "id" else []
+    """One model's changes by one of its dates, read on from the last place."""
+    always: Domain = [("write_date", "=" if date == "create_date" else "!=", None)]
+    always += [ANY_ACTIVE] if source.deactivable else []
+    always += [("company", "=", company)] if company is not None else []
     place: Domain = [(date, ">=", start)] if start else []
-    fields = [date] if source.owner == "id" else [date, source.owner]
+    owner = "id" if source.owner == "id" else f"{source.owner}.id"
+    order = [(name, "ASC") for name in dict.fromkeys((date, owner, "id"))]
     while True:
-        order = [(date, "ASC"), ("id", "ASC")]
-        rows = database.first(source.model, [*always, *place], fields, _EVENTS_PER_READ, order=order)
-        events = [(row[date], row[source.owner], row["id"]) for row in rows]
-        yield from sorted((moment, owner) for moment, owner, _ in events if owner is not None)
+        rows = database.first(source.model, [*always, *place], [date, source.owner], _EVENTS_PER_READ, order=order)
+        yield from ((row[date], row[source.owner]) for row in rows)
         if len(rows) < _EVENTS_PER_READ:
             return
-        moment, _, identifier = events[-1]
-        place = [["OR", (date, ">", moment), [(date, "=", moment), ("id", ">", identifier)]]]
+        moment, holder, identifier = rows[-1][date], rows[-1][source.owner], rows[-1]["id"]
+        then = (date, "=", moment)
+        ties = [then, (owner, ">", holder)], [then, (owner, "=", holder), ("id", ">", identifier)]
+        place = [["OR", (date, ">", moment), *ties]]

@@ -55,8 +55,13 @@ def party_changes(
     return values, notes + (state_notes(customer, references) if addresses else [])
 
 
+def party_name(row: Row) -> str:
+    """A party's name; Tryton shows its number in place of one that is missing."""
+    return row["name"] or f"[{row['code']}]"
+
+
 def _plain_changes(customer: Customer, row: Row, maps: Maps, references: References) -> Row:
-    now = maps.customer.decode(row)
+    now = maps.customer.decode(row) | {"name": party_name(row)}
     given = {name: getattr(customer, name) for name in customer.model_fields_set if name in now}
     wanted = {name: value for name, value in given.items() if clean(now[name]) != clean(value)}
     custom = encode_custom(customer.custom, references, "party.party")

@@ -18,7 +18,7 @@ from prefect_crm_erp.blocks.erp._tryton_contacts import (
     state_notes,
     used_for,
 )
-from prefect_crm_erp.blocks.erp._tryton_customer_changes import party_changes
+from prefect_crm_erp.blocks.erp._tryton_customer_changes import party_changes, party_name
 from prefect_crm_erp.blocks.erp._tryton_identifiers import keys_of, searched_forms, vat_identifier, vat_of
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
 from prefect_crm_erp.blocks.erp._tryton_references import References
@@ -105,7 +105,7 @@ class Customers:
         keys = keys_of(row["identifiers"])
         own = key or (keys[0] if keys else None)
         return Customer(
-            **self._maps.customer.decode(row) | {"name": row["name"] or f"[{row['code']}]"},
+            **self._maps.customer.decode(row) | {"name": party_name(row)},
             key=own,
             other_keys=tuple(each for each in keys if each != own),
             vat_number=vat_of(row["tax_identifier"], row["identifiers"], billing.country),

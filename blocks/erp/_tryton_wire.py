@@ -17,13 +17,14 @@ from typing import Any
 
 import httpx
 
-from prefect_crm_erp.blocks.http import status_error
+from prefect_crm_erp.blocks.http import retry_after, status_error
 from prefect_crm_erp.models.errors import (
     AuthenticationError,
     ConfigurationError,
     ConnectorError,
     CreditLimitError,
     LockedRecordError,
+    RateLimitError,
     RejectedRecordError,
 )
 
@@ -31,6 +32,7 @@ ANSWER = "tryton.answer"
 """Key of the parsed body among the extensions of a response."""
 
 SIGN_IN_STEPS = "Tryton asks for more than a password to sign in"
+_UNTIL_FORGOTTEN = timedelta(minutes=5)
 _CREDIT_WORDS = re.compile(r"credit limit", re.IGNORECASE)
 _RIGHTS_WORDS = re.compile(r"^(?:You are not allowed to (?:access|create|read|write)|Calling button )")
 _MISSING_NAME = re.compile(r"^'([a-z_]+(?:\.[a-z_]+)*)'$")
@@ -116,7 +118,13 @@ def _status_trouble(response: httpx.Response) -> ConnectorError | None:
         return ConfigurationError(f"The user may not call this in Tryton, or it is no Tryton server: {words}")
     if response.status_code in (404, 405):
         return ConfigurationError(f"There is no such database, or no Tryton server at this address: {words}")
-    if 400 <= response.status_code < 500 and response.status_code not in (401, 408, 429):
+    if response.status_code == 429:
+        # Tryton counts every further try as one more wrong password, so it is left alone until it forgets.
+        return RateLimitError(
+            "Too many wrong passwords; Tryton lets the user sign in again after some minutes",
+            retry_after=retry_after(response) or _UNTIL_FORGOTTEN,
+        )
+    if 400 <= response.status_code < 500 and response.status_code not in (401, 408):
         return RejectedRecordError(words, code=str(response.status_code))
     return status_error(response, words)
 

@@ -62,8 +62,8 @@ class Tryton(ERP):
 
     _block_type_name = "Tryton ERP"
     _block_type_slug = "tryton-erp"
-    _logo_url = HttpUrl("https://www.tryton.org/images/logo.svg")
-    _documentation_url = HttpUrl("https://docs.tryton.org/8.0/")
+    _logo_url = HttpUrl("https://github.com/tryton.png")
+    _documentation_url = HttpUrl("https://docs.tryton.org/modules-sale/")
 
     system: ClassVar[str] = SYSTEM
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -194,13 +194,12 @@ class Tryton(ERP):
         if kind not in self.capabilities.changes:
             raise UnsupportedRecordError(f"Tryton does not report changes of {kind.__name__}", system=SYSTEM)
         connection, number = self._connection, _number(company)
-        restricted = number if kind is SalesOrder else None
         return change_pages(
             connection.database,
             _SOURCES[kind],
             lambda ids: connection.desk(kind).read(ids, number),
             since,
-            restricted,
+            number if kind is SalesOrder else None,
             self.capabilities.page_size,
         )
 

@@ -112,7 +112,7 @@ class TestWire:
             (403, "", ConfigurationError, "may not call"),
             (404, "", ConfigurationError, "no such database"),
             (413, "", RejectedRecordError, "Too many records"),
-            (429, "", RateLimitError, "429"),
+            (429, "", RateLimitError, "wrong passwords"),
             (502, "", TransientError, "502"),
             (503, "parser stack overflow", RejectedRecordError, "Too many records"),
             (503, "<h1>Service&nbsp;Unavailable</h1>database is locked", TransientError, "database is locked"),
@@ -344,28 +344,24 @@ class TestAddresses:
 
 class TestTaxes:
     @pytest.mark.parametrize(
-        ("company", "country", "rate"),
+        ("company", "rates"),
         [
-            ("UK", "GB", "0.20"),
-            ("UK", "IE", "0"),
-            ("DE", "DE", "0.19"),
-            ("DE", "FR", "0"),
-            ("DE", "US", "0"),
-            ("US", "US", "0"),
+            ("UK", {"GB": "0.20", "IE": "0", "US": "0"}),
+            ("DE", {"DE": "0.19", "FR": "0", "US": "0"}),
+            ("US", {"US": "0", "GB": "0"}),
         ],
     )
     def test_they_are_those_of_trytons_own_rules(
-        self, tryton_erp: TrytonHarness, tryton: Tryton, company: str, country: str, rate: str
+        self, tryton_erp: TrytonHarness, tryton: Tryton, company: str, rates: dict[str, str]
     ) -> None:
         seller = tryton.company(company)
-        buyer = write(tryton, tryton_erp.customer(billing=Address(city="X", country=country)), seller)
+        places = [Address(city="X", country=country) for country in rates]
+        buyers = [each.record for each in tryton.write([tryton_erp.customer(billing=each) for each in places], seller)]
         line = OrderLine(sku="NL-400", quantity=Decimal(1), unit_price=Decimal("100.0000"))
-        order = write(tryton, tryton_erp.order(buyer, seller, lines=(line,)), seller)
-        assert (order.untaxed, order.tax, order.total) == (
-            Decimal(100),
-            100 * Decimal(rate),
-            100 * (1 + Decimal(rate)),
-        )
+        orders = tryton.write([tryton_erp.order(buyer, seller, lines=(line,)) for buyer in buyers], seller)
+        taxes = [100 * Decimal(rate) for rate in rates.values()]
+        assert [each.record.tax for each in orders] == taxes
+        assert [each.record.total for each in orders] == [100 + tax for tax in taxes]
 
     def test_they_are_asked_for_once_per_case(
         self, tryton_erp: TrytonHarness, tryton: Tryton, uk: Company, buyer: Customer
@@ -552,27 +548,52 @@ def _approval_by_two(harness: TrytonHarness) -> Iterator[None]:
 
 
 class TestChanges:
+    @pytest.mark.parametrize(
+        ("part", "model", "values"),
+        [
+            ("contact_mechanisms", "party.contact_mechanism", {"value": "+44 113 496 0999"}),
+            ("addresses", "party.address", {"city": "Bradford"}),
+            ("addresses", "party.address", {"active": False}),
+            ("identifiers", "party.identifier", {"active": False}),
+        ],
+    )
     def test_a_customer_changes_with_what_belongs_to_it(
+        self, tryton_erp: TrytonHarness, tryton: Tryton, uk: Company, part: str, model: str, values: dict[str, Any]
+    ) -> None:
+        customers = [write(tryton, tryton_erp.customer(phone="0113 496 0000"), uk) for _ in range(2)]
+        start = Cursor(max(each.modified_at for each in customers) + timedelta(microseconds=1))
+        tryton_erp.witness(f"model.{model}.write", tryton_erp.stored(customers[0], part), values, {})
+        (page,) = tryton.changes(Customer, start)
+        (changed,) = page
+        assert changed.erp_id == customers[0].erp_id
+        assert changed.modified_at >= start.modified_at
+
+    def test_a_customer_that_changed_several_times_comes_once(
         self, tryton_erp: TrytonHarness, tryton: Tryton, uk: Company
     ) -> None:
-        customers = [write(tryton, tryton_erp.customer(phone="0113 496 0000"), uk) for _ in range(3)]
-        start = Cursor(max(each.modified_at for each in customers) + timedelta(microseconds=1))
-        number, identifiers = (tryton_erp.stored(customers[0], each) for each in ("contact_mechanisms", "identifiers"))
-        tryton_erp.witness("model.party.contact_mechanism.write", number, {"value": "+44 113 496 0999"}, {})
-        tryton_erp.witness("model.party.identifier.write", identifiers, {"active": False}, {})
-        tryton_erp.change(customers[1])
+        first, second = (write(tryton, tryton_erp.customer(), uk) for _ in range(2))
+        start = Cursor(second.modified_at + timedelta(microseconds=1))
+        for customer in (first, second, first):
+            tryton_erp.change(customer)
         found = [each for page in tryton.changes(Customer, start) for each in page]
-        assert [each.erp_id for each in found] == [customers[0].erp_id, customers[1].erp_id]
-        assert found[0].phone == "+44 113 496 0999"
+        assert [each.erp_id for each in found] == [second.erp_id, first.erp_id]
 
+    @pytest.mark.parametrize("kind", [Customer, SalesOrder])
     def test_more_than_a_page_of_one_transaction_is_read_in_full(
-        self, tryton_erp: TrytonHarness, tryton: Tryton, uk: Company, buyer: Customer, monkeypatch: pytest.MonkeyPatch
+        self,
+        tryton_erp: TrytonHarness,
+        tryton: Tryton,
+        uk: Company,
+        buyer: Customer,
+        monkeypatch: pytest.MonkeyPatch,
+        kind: type[Any],
     ) -> None:
         monkeypatch.setattr("prefect_crm_erp.blocks.erp._tryton_changes._EVENTS_PER_READ", 7)
-        orders = [each.record for each in tryton.write([tryton_erp.order(buyer, uk) for _ in range(30)], uk)]
-        assert len({each.modified_at for each in orders}) == 1
-        found = [each for page in tryton.changes(SalesOrder, Cursor(orders[0].modified_at), uk) for each in page]
-        assert [each.erp_id for each in found] == [each.erp_id for each in orders]
+        batch = [tryton_erp.order(buyer, uk) if kind is SalesOrder else tryton_erp.customer() for _ in range(30)]
+        records = [each.record for each in tryton.write(batch, uk)]
+        assert len({each.modified_at for each in records}) == 1
+        found = [each for page in tryton.changes(kind, Cursor(records[0].modified_at), uk) for each in page]
+        assert [each.erp_id for each in found] == [each.erp_id for each in records]
 
 
 class TestLinks:
