@@ -30,6 +30,7 @@ LOGIN_HOSTS = ("login.salesforce.com", "test.salesforce.com")
 
 _ATTEMPTS = 4
 _LONGEST_WAIT_SECONDS = 10
+_TEST_ORG = re.compile(r"^test\.|\.(?:sandbox|scratch)\.")
 # What simple-salesforce makes of a good status with neither a session nor an error in it.
 _NO_ANSWER = "UNKNOWN_EXCEPTION_CODE"
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----(.+?)-----END \1-----", re.DOTALL)
@@ -84,7 +85,7 @@ class SignIn:
     def arguments(self) -> dict[str, Any]:
         """Arguments of simple-salesforce's `SalesforceLogin` for the way that is filled in."""
         if self.private_key:
-            audience = "test" if self.host == "test.salesforce.com" or ".sandbox." in self.host else "login"
+            audience = "test" if _TEST_ORG.search(self.host) else "login"
             return {
                 "username": self.username,
                 "consumer_key": self.consumer_key,

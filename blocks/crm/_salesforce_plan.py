@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ AUTO = "auto"
 """Setting of an optional field: read it under its usual name where the org has it."""
 
 _CURRENCY = "CurrencyIsoCode"
+_NAME = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", re.ASCII)
 # The category of an order's status, whose labels are the org's own; orgs are seen with the letter and with the word.
 _ACTIVATED = ("A", "Activated")
 
@@ -112,13 +114,14 @@ class Planner:
             ConfigurationError: When the org has only one currency and the block does not say which.
         """
         source = SOURCES[kind]
-        self._schema.load([*source.objects, *(["Contact"] if self._policy.emails else [])])
+        self._schema.load([*source.objects, *self._contact])
         self._require_currency(source.object)
         condition = self._policy.condition(kind)
         return Plan(source, self._deal(source, custom), self.account(custom), self._line(source, custom), condition)
 
     def account(self, custom: CustomFields) -> FieldMap:
         """Where an account's fields are."""
+        self._schema.load(["Account", *self._contact])
         further = [
             *self._present("Account", FieldPair("currency", _CURRENCY), FieldPair("push_to_erp", "Push_To_ERP__c")),
             *self._optional("Account", "payment_terms", self._policy.payment_terms, "Payment_Terms__c"),
@@ -136,7 +139,7 @@ class Planner:
         return source.deal + further
 
     def _line(self, source: Source, custom: CustomFields) -> FieldMap:
-        sku = self._schema.spelled(source.line_object, f"Product2.{self._policy.sku}")
+        sku = self._spelled(source.line_object, f"Product2.{self._policy.sku}")
         further = [
             FieldPair("sku", sku, TRIMMED),
             *self._present(source.line_object, *source.extra_line),
@@ -175,6 +178,10 @@ class Planner:
                     f"{object_name}.{name} = {value!r}" for value in SYNC_STATUSES if value not in field.choices
                 )
 
+    @property
+    def _contact(self) -> list[str]:
+        return ["Contact"] if self._policy.emails else []
+
     def _require_currency(self, object_name: str) -> None:
         several = not self._schema.has_object(object_name) or self._schema.field(object_name, _CURRENCY)
         if not several and not self._policy.currency:
@@ -189,10 +196,16 @@ class Planner:
     def _optional(self, object_name: str, canonical: str, setting: str, usual: str) -> list[FieldPair]:
         if setting == AUTO:
             return self._present(object_name, FieldPair(canonical, usual))
-        return [FieldPair(canonical, self._schema.spelled(object_name, setting))] if setting else []
+        return [FieldPair(canonical, self._spelled(object_name, setting))] if setting else []
 
     def _custom(self, object_name: str, names: Iterable[str]) -> list[FieldPair]:
-        return [FieldPair(f"custom.{name}", self._schema.spelled(object_name, name), writable=False) for name in names]
+        return [FieldPair(f"custom.{name}", self._spelled(object_name, name), writable=False) for name in names]
+
+    def _spelled(self, object_name: str, name: str) -> str:
+        """A field that people have named, in the org's spelling; it becomes part of a query."""
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(f"{name!r} is no API name of a field; it looks like Region__c", system=SYSTEM)
+        return self._schema.spelled(object_name, name)
 
 
 def _written(kind: DealSource) -> Iterator[tuple[str, str]]:

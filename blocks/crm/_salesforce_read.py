@@ -42,7 +42,7 @@ class Reader:
         where = [plan.condition]
         if since:
             where.append(f"SystemModstamp >= {quote_soql_value(since.modified_at - overlap)}")
-        return _pages(self._stream(plan, where), page_size)
+        yield from _pages(self._stream(plan, where), page_size)
 
     def named(
         self, kind: DealSource, ids: Collection[str], custom: CustomFields, page_size: int

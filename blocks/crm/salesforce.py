@@ -196,15 +196,20 @@ class Salesforce(CRM):
     @model_validator(mode="after")
     def _one_way_to_sign_in(self) -> Self:
         if self.session_id:
+            self._require_own_address("A session id is")
             return self
         way, needed = self._way()
         missing = [_title(name) for name in needed if not getattr(self, name)]
         if missing:
             every = ", ".join(_title(name) for name in needed)
             raise ValueError(f"Missing: {', '.join(missing)}. Signing in by {way} needs {every}")
-        if way == "client credentials" and urlsplit(self.instance_url).hostname in LOGIN_HOSTS:
-            raise ValueError("Client credentials are accepted at the org's My Domain address only; put it in Address")
+        if way == "client credentials":
+            self._require_own_address("Client credentials are")
         return self
+
+    def _require_own_address(self, what: str) -> None:
+        if urlsplit(self.instance_url).hostname in LOGIN_HOSTS:
+            raise ValueError(f"{what} accepted at the org's My Domain address only; put it in Address")
 
     def _way(self) -> tuple[str, tuple[str, ...]]:
         """The chosen way to sign in, and the fields that it needs."""

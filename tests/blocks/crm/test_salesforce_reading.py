@@ -374,6 +374,12 @@ class TestOrgs:
         with pytest.raises(ConfigurationError, match=r"Terms__c|Item__c"):
             read(connection)
 
+    @pytest.mark.parametrize("name", ["Name FROM Account", "", "Région__c", "Owner.", "(SELECT Id FROM Contacts)"])
+    def test_what_is_no_field_name_does_not_get_into_a_query(self, empty_org: SandboxOrg, name: str) -> None:
+        with pytest.raises(ConfigurationError, match="is no API name"):
+            read(empty_org.block(), custom=CustomFields(account=(name,)))
+        assert QUERY not in empty_org.calls()
+
     @pytest.mark.requirement("GB13")
     def test_fields_of_the_package_that_are_missing_hidden_or_read_only_are_named(self, empty_org: SandboxOrg) -> None:
         def change(describe: dict[str, Any]) -> None:

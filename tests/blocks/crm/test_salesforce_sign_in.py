@@ -191,9 +191,10 @@ class TestForm:
         assert message in str(caught.value)
         assert CANARY not in str(caught.value)
 
-    def test_client_credentials_need_the_orgs_own_address(self) -> None:
+    @pytest.mark.parametrize("fields", [{"consumer_key": "k", "consumer_secret": "s"}, {"session_id": "s"}])
+    def test_some_ways_need_the_orgs_own_address(self, fields: dict[str, Any]) -> None:
         with pytest.raises(ValidationError, match="My Domain address only"):
-            Salesforce(instance_url="https://login.salesforce.com", consumer_key="k", consumer_secret="s")
+            Salesforce(instance_url="https://login.salesforce.com", **fields)
 
     @pytest.mark.parametrize(
         ("typed", "meant"),
