@@ -6,6 +6,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Failed
+
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.tasks.report import text
 

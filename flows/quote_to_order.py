@@ -9,10 +9,11 @@ from uuid import uuid4
 
 from prefect import flow
 from prefect.context import FlowRunContext
+
 from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.flows.outcome import failed
 from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError
-from prefect_crm_erp.models.keys import salesforce_id
+from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
 from prefect_crm_erp.models.records import DealSource
 from prefect_crm_erp.tasks.check import check_records
 from prefect_crm_erp.tasks.convert import convert_records
@@ -41,7 +42,7 @@ def quote_to_order(
     Args:
         integration: The saved integration to run.
         source: Which CRM records become orders.
-        records: Only these CRM records (ids of 15 or 18 characters), whatever was read before.
+        records: Only these, whatever was read before: CRM ids (15 or 18 characters) or numbers of ERP orders.
         since: Read deals changed since this time (UTC when it names no zone) instead of since the last run.
         dry_run: Show field by field what would be written, and write nothing.
 
@@ -63,7 +64,7 @@ def quote_to_order(
     """
     try:
         run = open_run(integration, source, records, dry_run)
-        return _road(run, _ids(records), _aware(since))
+        return _road(run, records, _aware(since))
     except ConnectorError as error:
         return failed(error, source.replace(" ", "-"))  # type: ignore[return-value]  # a state ends the run
 
@@ -82,6 +83,7 @@ def _road(run: Run, records: list[str] | None, since: datetime | None) -> RunRep
     """extract → check → route → match → convert → write → park → write back → record, page by page."""
     status, report = "failed", None
     try:
+        records = _ids(run, records)
         run.preflight()
         waiting = records if records is not None else waiting_keys(run)
         progress, done, expected = start_progress(run), 0, None
@@ -109,14 +111,24 @@ def _road(run: Run, records: list[str] | None, since: datetime | None) -> RunRep
         run.close()
 
 
-def _ids(records: Sequence[str] | None) -> list[str] | None:
-    """Ids in their 18-character form, each once."""
+def _ids(run: Run, records: Sequence[str] | None) -> list[str] | None:
+    """Ids in their 18-character form, each once; a number of an ERP order stands for the deal that it came from."""
     if records is None:
         return None
+    named = [each.strip() for each in records if each.strip()]
+    numbers = run.store.bound_by_number(run.kind, [each for each in named if not is_salesforce_id(each)])
+    ids = [key for each in named for key in ([ref.key for ref in numbers[each]] if each in numbers else [_id(each)])]
+    return list(dict.fromkeys(ids))
+
+
+def _id(text: str) -> str:
     try:
-        return list(dict.fromkeys(salesforce_id(each) for each in records))
-    except ValueError as error:
-        raise ConfigurationError(f"{error}; copy the id from the record's address in the CRM") from None
+        return salesforce_id(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{text!r} is neither a CRM id (15 or 18 characters, as in the record's address) nor the number of an "
+            "order that this integration has written"
+        ) from None
 
 
 def _aware(since: datetime | None) -> datetime | None:

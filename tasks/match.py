@@ -147,7 +147,10 @@ class _Matching:
                 for group in by_company.values():
                     self._create_in_company(group)
             finally:
-                self.run.store.release(CUSTOMER, own, self.run.run_id)
+                unbound = [key for key in own if not self._has_customer(key)]
+                self.run.store.release(CUSTOMER, [key for key in own if key not in set(unbound)], self.run.run_id)
+                # What may have been created without an answer is looked up by its key before the next attempt.
+                self.run.store.release(CUSTOMER, unbound, self.run.run_id, keep_intent=True)
         return self._wait_for_others(list(claimed.busy))
 
     def _create_in_company(self, customers: Sequence[Customer]) -> None:

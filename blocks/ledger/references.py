@@ -76,6 +76,12 @@ class References(Part):
             )
         return _grouped(found, "erp_id")
 
+    def bound_by_number(self, kind: str, numbers: Collection[str]) -> dict[str, list[CrossReference]]:
+        """What ERP numbers belong to, over all ERP connections and companies; those that are not bound are left out."""
+        with self.database.reading() as connection:
+            found = self._find_references(connection, CrossReferenceRow.kind == kind, erp_number=numbers)
+        return _grouped(found, "erp_number")
+
     def _find_references(
         self, connection: Connection, *where: ColumnElement[bool], **one_of: Collection[str]
     ) -> list[CrossReference]:

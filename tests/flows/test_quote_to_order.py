@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from world import BERLIN, World, cents
 
+from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 
 
@@ -89,6 +90,11 @@ def test_named_records_are_processed_whatever_the_watermark_says(world: World) -
     assert not world.sales(second)
     assert world.run().written == 1
     assert len(world.sales(first, second)) == 2
+    number = world.sales(first)[0]["number"]
+    by_number = world.run(records=[number])
+    assert [(row.crm_id, row.outcome) for row in by_number.rows] == [(first, Outcome.UNCHANGED)]
+    with pytest.raises(ConfigurationError, match=r"'SO-999' is neither a CRM id"):
+        world.run(records=["SO-999"])
 
 
 @pytest.mark.requirement("GB03")
