@@ -141,7 +141,10 @@ class ERP(CredentialsBlock, ABC):
         """
 
     def _confirm(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
-        """Make drafts binding. Only for systems whose capabilities say `confirms_orders`."""
+        """Make drafts binding; leave alone what is binding already.
+
+        Only for systems whose capabilities say `confirms_orders`.
+        """
         raise UnsupportedRecordError("This ERP places orders in one step", system=self.system)
 
     def changes(self, kind: type[R], since: Cursor | None, company: Company | None = None) -> Iterator[Page[R]]:
@@ -303,7 +306,7 @@ class ERP(CredentialsBlock, ABC):
         now = {order.erp_id: order for order in self.read(SalesOrder, [str(order.erp_id) for order in batch], company)}
         standing = {key for key, order in now.items() if order.status and order.status.is_binding}
         drafts = [order for order in batch if order.erp_id not in standing]
-        again = iter(self._confirm(drafts, company) if drafts else [])
+        again = iter(self._apart(drafts, company, self._confirm) if drafts else [])
         return [
             Written(now[order.erp_id], created=False) if order.erp_id in standing else next(again) for order in batch
         ]
@@ -336,7 +339,4 @@ def _exists(record: Record) -> bool:
 
 
 def _key(record: Record) -> str:
-    key = getattr(record, "key", None)
-    if not key:
-        raise UnsupportedRecordError(f"A {type(record).__name__} without key cannot be written exactly once")
-    return str(key)
+    return str(getattr(record, "key", None))
