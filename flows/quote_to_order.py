@@ -85,11 +85,10 @@ def _road(run: Run, records: list[str] | None, since: datetime | None) -> RunRep
     try:
         records = _ids(run, records)
         run.preflight()
-        waiting = records if records is not None else waiting_keys(run)
-        progress, done, expected = start_progress(run), 0, None
-        pages = deal_pages(run, records=records, since=since)
+        named = records if records is not None else waiting_keys(run)
+        progress, done = start_progress(run), 0
+        pages = deal_pages(run, named=named, since=since)
         while (page := extract_page(run, pages)) is not None:
-            expected = page.expected or expected
             page = check_records(run, page)
             page = route_records(run, page)
             page = match_customers(run, page)
@@ -99,10 +98,10 @@ def _road(run: Run, records: list[str] | None, since: datetime | None) -> RunRep
             page = write_back(run, page)
             record_outcomes(run, page)
             done += len(page)
-            show_progress(progress, done, expected)
-        done += report_absent(run, waiting)
+            show_progress(progress, done, run.reading.announced)
+        done += report_absent(run, named)
         show_progress(progress, done, done or 1)
-        report = report_run(run, expected)
+        report = report_run(run)
         status = "completed"
         return report
     finally:

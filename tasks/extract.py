@@ -23,25 +23,38 @@ WRITE_BACK = "write back"
 """Suffix of the ledger's kind for deals whose order stands and whose write-back is still owed."""
 
 
-def deal_pages(run: Run, *, records: Sequence[str] | None, since: datetime | None) -> Iterator[Page[Deal]]:
-    """The deals of a run: those named, or those modified since the watermark and those that wait in a queue.
+def deal_pages(run: Run, *, named: Sequence[str], since: datetime | None) -> Iterator[Page[Deal]]:
+    """The deals of a run: those modified since the watermark, if the run is not forced, and those named.
 
     Args:
         run: The run.
-        records: CRM ids (15 or 18 characters) that the operator named; they override the watermark.
+        named: CRM ids: of the records that the operator forces, or of those that wait.
         since: Aware time that overrides the watermark.
     """
-    custom = run.integration.custom_fields.crm_fields()
-    if records is not None:
-        yield from run.crm.deals(run.source, ids=records, custom=custom, page_size=PAGE_SIZE)
-        return
-    start = Cursor(since) if since else run.store.watermark(run.stream)
+    if not run.forced:
+        yield from _changed_pages(run, since)
+    for keys in chunks(named, PAGE_SIZE):
+        yield from _named_pages(run, keys)
+
+
+def _changed_pages(run: Run, since: datetime | None) -> Iterator[Page[Deal]]:
+    """Deals modified since the watermark or the given time, noted in the run's reading."""
+    watermark = run.store.watermark(run.stream)
+    start = Cursor(since) if since else watermark
+    run.reading.is_seamless = start is None or (watermark is not None and start <= watermark)
     overlap = timedelta(0) if since else OVERLAP
-    yield from run.crm.deals(run.source, since=start, overlap=overlap, custom=custom, page_size=PAGE_SIZE)
-    for waiting in chunks(waiting_keys(run), PAGE_SIZE):
-        for page in run.crm.deals(run.source, ids=waiting, custom=custom, page_size=PAGE_SIZE):
-            page.cursor = page.expected = None
-            yield page
+    custom = run.integration.custom_fields.crm_fields()
+    for page in run.crm.deals(run.source, since=start, overlap=overlap, custom=custom, page_size=PAGE_SIZE):
+        run.reading.note(page)
+        yield page
+
+
+def _named_pages(run: Run, keys: Sequence[str]) -> Iterator[Page[Deal]]:
+    """Deals by id: they say nothing of the stream, so their pages have no place in it."""
+    custom = run.integration.custom_fields.crm_fields()
+    for page in run.crm.deals(run.source, ids=keys, custom=custom, page_size=PAGE_SIZE):
+        page.cursor = page.expected = None
+        yield page
 
 
 def waiting_keys(run: Run) -> list[str]:

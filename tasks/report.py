@@ -93,14 +93,8 @@ class RunReport:
 
 @task(name="Record outcomes", cache_policy=NO_CACHE, persist_result=False)
 def record_outcomes(run: Run, page: Page[Item]) -> None:
-    """Note what became of each deal of the page, and move the watermark past it.
-
-    The watermark moves only when every record of the page has an outcome.
-    """
-    rows = [_row(run, item) for item in page]
-    run.store.note_outcomes(run.run_id, rows)
-    if page.cursor is not None and not run.dry_run and not run.forced and all(item.verdict for item in page):
-        run.store.advance(run.stream, page.cursor)
+    """Note what became of each deal of the page."""
+    run.store.note_outcomes(run.run_id, [_row(run, item) for item in page])
 
 
 def start_progress(run: Run) -> UUID:
@@ -179,27 +173,36 @@ def _erp_url(run: Run, item: Item, erp_id: str | None) -> str | None:
 
 
 @task(name="Report", cache_policy=NO_CACHE, persist_result=False)
-def report_run(run: Run, expected: int | None) -> RunReport:
-    """Prove that every source record is accounted for, and publish the run's tables.
+def report_run(run: Run) -> RunReport:
+    """Publish the run's tables, prove that every source record is accounted for, and only then move the watermark.
 
-    Args:
-        run: The run.
-        expected: Records that the CRM said the stream has; None when it did not say.
+    A run that dies, or that cannot prove it, is made up for by the next one, which begins where this one began; what
+    is in the ERP by then is unchanged to it.
 
     Raises:
-        CoverageError: Records are without outcome, or the CRM announced more than were read.
+        CoverageError: Records are without outcome, or the CRM announced more than came.
     """
     coverage = run.store.coverage(run.run_id)
     report = RunReport(run, coverage)
     _publish(run, report)
-    if not coverage.complete:
-        raise CoverageError(f"{len(coverage.open)} or more records have no outcome, for instance {coverage.open[:3]}")
-    if expected is not None and coverage.source < expected:
-        raise CoverageError(
-            f"{run.crm.system} announced {expected} records and {coverage.source} were read; run it again, "
-            "the missing ones are read again"
-        )
+    _prove(run, coverage)
+    if run.reading.reached is not None and run.reading.is_seamless and not run.dry_run:
+        run.store.advance(run.stream, run.reading.reached)
     return report
+
+
+def _prove(run: Run, coverage: Coverage) -> None:
+    if not coverage.complete:
+        doubtful = [*coverage.open, *coverage.stray, *coverage.unexplained]
+        raise CoverageError(
+            f"{coverage.source} records were read, and these are not accounted for: {', '.join(doubtful[:3])}"
+            f"{' …' if len(doubtful) > 3 else ''}; run it again, they are read again"
+        )
+    announced, received = run.reading.announced, run.reading.received
+    if announced is not None and received < announced:
+        raise CoverageError(
+            f"{run.crm.system} announced {announced} records and {received} came; run it again, all are read again"
+        )
 
 
 def _publish(run: Run, report: RunReport) -> None:

@@ -16,7 +16,17 @@ from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConfigurationError, TransientError
 from prefect_crm_erp.models.outcomes import Queue, Verdict
-from prefect_crm_erp.models.records import Company, Customer, DealSource, OrderLine, Product, Record, SalesOrder
+from prefect_crm_erp.models.paging import Cursor, Page
+from prefect_crm_erp.models.records import (
+    Company,
+    Customer,
+    Deal,
+    DealSource,
+    OrderLine,
+    Product,
+    Record,
+    SalesOrder,
+)
 from prefect_crm_erp.tasks.item import Item
 
 PROBE_AFTER_SECONDS = 60
@@ -27,6 +37,31 @@ _ERP_RECORD: dict[MappedRecord, type[Record]] = {
     MappedRecord.DEAL: SalesOrder,
     MappedRecord.LINE: OrderLine,
 }
+
+
+class Reading:
+    """How far a run has read its stream.
+
+    Attributes:
+        announced: Records that the CRM says the stream has; None when it has not said.
+        received: Records that came.
+        reached: Place of the last one.
+        is_seamless: Whether the reading joins on to the watermark, so that it may be moved on.
+    """
+
+    __slots__ = ("announced", "is_seamless", "reached", "received")
+
+    def __init__(self) -> None:
+        self.announced: int | None = None
+        self.received = 0
+        self.reached: Cursor | None = None
+        self.is_seamless = False
+
+    def note(self, page: Page[Deal]) -> None:
+        """A page of the stream has come."""
+        self.announced = page.expected if self.announced is None else self.announced
+        self.received += len(page)
+        self.reached = page.cursor or self.reached
 
 
 class Run:
@@ -53,6 +88,7 @@ class Run:
         "integration",
         "new_customers",
         "products",
+        "reading",
         "routing",
         "run_id",
         "source",
@@ -80,6 +116,7 @@ class Run:
         self.crm: CRM = integration.crm
         self.erps: dict[ErpSlot, ERP] = dict(integration.erps())
         self.routing = integration.routing.table()
+        self.reading = Reading()
         self.products: dict[tuple[ErpSlot, str], dict[str, Product]] = {}
         self.new_customers: dict[ErpSlot, list[Customer]] = {slot: [] for slot in self.erps}
         self._companies: dict[tuple[ErpSlot, str], Company] = {}
