@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -21,13 +22,14 @@ from pathlib import Path
 
 from prefect_crm_erp.sandbox.salesforce.access import SalesforceAccess
 from prefect_crm_erp.sandbox.salesforce.app import SalesforceApp
+from prefect_crm_erp.sandbox.salesforce.routing import DEFAULT_VERSION
 from prefect_crm_erp.sandbox.salesforce.server import listen, serve
 from prefect_crm_erp.sandbox.salesforce.state import ServerState
 from prefect_crm_erp.sandbox.salesforce.tls import ServerCertificate, server_certificate
-from prefect_crm_erp.sandbox.salesforce.wire import DEFAULT_VERSION
 
 HOST = "127.0.0.1"
 _PARENT_CHECK_SECONDS = 0.5
+_LOCK_SECONDS = 2
 
 
 def main() -> None:
@@ -39,6 +41,7 @@ def main() -> None:
         plain, tls = listen(HOST, arguments.http_port), listen(HOST, arguments.https_port)
     except OSError as error:
         sys.exit(f"The port is taken: {error.strerror}")
+    lock = _lock(arguments.state_dir)
     state = ServerState.open(arguments.state_dir, empty=arguments.empty)
     certificate = server_certificate(arguments.state_dir / "tls")
 
@@ -50,6 +53,7 @@ def main() -> None:
         asyncio.run(serve(SalesforceApp(state), plain, tls, certificate.chain_file, ready))
     finally:
         state.org.close()
+        lock.close()
 
 
 def _parse() -> argparse.Namespace:
@@ -62,6 +66,19 @@ def _parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     arguments.state_dir.mkdir(parents=True, exist_ok=True)
     return arguments
+
+
+def _lock(directory: Path) -> sqlite3.Connection:
+    """Hold the directory: rows live in one server's memory, and a second one would not see its changes.
+
+    A lock of SQLite works on every platform, and ends with the process however it ends.
+    """
+    lock = sqlite3.connect(directory / "server.lock", timeout=_LOCK_SECONDS, isolation_level=None)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError:
+        sys.exit(f"{directory} is in use by another sandbox; stop it, or choose another --state-dir.")
+    return lock
 
 
 def _access(

@@ -29,12 +29,12 @@ from prefect_crm_erp.sandbox.salesforce.connections import cut_connection
 from prefect_crm_erp.sandbox.salesforce.dispatch import run
 from prefect_crm_erp.sandbox.salesforce.errors import ApiError
 from prefect_crm_erp.sandbox.salesforce.faults import Fault
+from prefect_crm_erp.sandbox.salesforce.routing import Router
 from prefect_crm_erp.sandbox.salesforce.sessions import Session
 from prefect_crm_erp.sandbox.salesforce.state import ServerState
 from prefect_crm_erp.sandbox.salesforce.wire import (
     Call,
     Reply,
-    Router,
     bad_request,
     bearer_token,
     compress,
@@ -158,6 +158,8 @@ class SalesforceApp:
     def _log(self, call: Call, query_text: str, status: int | None, size: int, started: float) -> None:
         seconds = round(time.perf_counter() - started, 6)
         at = self.state.org.clock.now().isoformat()
+        if call.path.startswith("/services/oauth2"):
+            query_text = ""  # It may carry secrets.
         self.state.calls.add(LoggedCall(at, call.method, call.path, query_text, status, seconds, size))
 
     async def _send(self, send: Send, call: Call, reply: Reply, content: bytes) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import jwt
 
+from prefect_crm_erp.sandbox.salesforce.routing import Route
 from prefect_crm_erp.sandbox.salesforce.sessions import Session
 from prefect_crm_erp.sandbox.salesforce.state import ServerState
-from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, Route, bearer_token, parse_query
+from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, bearer_token, parse_query
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _AUDIENCES = ("https://login.salesforce.com", "https://test.salesforce.com")

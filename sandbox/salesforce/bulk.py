@@ -9,8 +9,9 @@ from typing import Any
 from prefect_crm_erp.sandbox.salesforce import rows, soql
 from prefect_crm_erp.sandbox.salesforce.bulk_csv import CsvFormat, cell
 from prefect_crm_erp.sandbox.salesforce.bulk_jobs import IngestJob, Job, QueryJob
+from prefect_crm_erp.sandbox.salesforce.routing import Route
 from prefect_crm_erp.sandbox.salesforce.soql import ast
-from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, Route, bad_request, not_found
+from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, bad_request, not_found
 
 _JOBS = "/services/data/{version}/jobs"
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")

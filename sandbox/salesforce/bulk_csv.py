@@ -51,10 +51,8 @@ class CsvFormat:
             raise UnreadableUpload(f"ClientInputError : Failed to parse CSV: {error}") from None
         for number, row in enumerate(rows, 2):
             if len(row) != len(header):
-                message = (
-                    f"The number of columns ({len(row)}) does not match the header ({len(header)}) in row {number}"
-                )
-                raise UnreadableUpload(f"InvalidBatch : {message}")
+                counts = f"row {number} has {len(row)} columns, the header {len(header)}"
+                raise UnreadableUpload(f"InvalidBatch : The number of columns differs: {counts}")
         return header, rows
 
     def _decoded(self, content: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect_crm_erp.sandbox.salesforce import rows
 from prefect_crm_erp.sandbox.salesforce.errors import ApiError, RowRejected
+from prefect_crm_erp.sandbox.salesforce.routing import Route
 from prefect_crm_erp.sandbox.salesforce.row_batches import (
     Outcome,
     SaveRow,
@@ -17,15 +18,7 @@ from prefect_crm_erp.sandbox.salesforce.row_batches import (
 )
 from prefect_crm_erp.sandbox.salesforce.rows import Saved, value_of, without
 from prefect_crm_erp.sandbox.salesforce.schema import Field, SObject
-from prefect_crm_erp.sandbox.salesforce.wire import (
-    Call,
-    Reply,
-    Route,
-    bad_request,
-    expect_list,
-    expect_object,
-    row_error_body,
-)
+from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, bad_request, expect_list, expect_object, row_error_body
 
 MOST_ROWS = 200
 _MOST_CHUNKS = 10

@@ -10,11 +10,10 @@ from urllib.parse import quote
 
 from prefect_crm_erp.sandbox.salesforce import collections_api, metadata, query, rest
 from prefect_crm_erp.sandbox.salesforce.dispatch import dispatch
+from prefect_crm_erp.sandbox.salesforce.routing import Route, Router
 from prefect_crm_erp.sandbox.salesforce.wire import (
     Call,
     Reply,
-    Route,
-    Router,
     bad_request,
     dump_json,
     expect_list,

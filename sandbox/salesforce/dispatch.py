@@ -8,8 +8,9 @@ import secrets
 from dataclasses import replace
 
 from prefect_crm_erp.sandbox.salesforce.errors import ApiError, MultipleMatches, RowRejected
+from prefect_crm_erp.sandbox.salesforce.routing import Route, Router
 from prefect_crm_erp.sandbox.salesforce.rows import record_url
-from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, Route, Router, error_body, error_reply
+from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, error_body, error_reply
 
 _READS = frozenset({"GET", "HEAD"})
 _GONE = frozenset({"NOT_FOUND", "ENTITY_IS_DELETED"})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from prefect_crm_erp.sandbox.salesforce.errors import RowError
-from prefect_crm_erp.sandbox.salesforce.wire import JSON, Reply, RowFailures, dump_json
+from prefect_crm_erp.sandbox.salesforce.wire import JSON, Reply, RowFailures
 
 _EFFECTS = ("status", "delay", "drop", "fail_rows", "throttle", "expire_session")
 _THROTTLED = {
@@ -52,6 +52,10 @@ class Fault:
     def __post_init__(self) -> None:
         self.method = str(self.method).upper()
         self._pattern = _compiled(self.path)
+        self._check_effects()
+        self._check_numbers()
+
+    def _check_effects(self) -> None:
         if not any(getattr(self, effect) for effect in _EFFECTS):
             raise ValueError(f"a fault has one of {', '.join(_EFFECTS)}")
         if self.drop not in (None, "before", "after"):
@@ -60,7 +64,6 @@ class Fault:
             raise ValueError(f"throttle is true, {' or '.join(_THROTTLED)}")
         if self.fail_rows is not None:
             self.row_failures()
-        self._check_numbers()
 
     def _check_numbers(self) -> None:
         if self.times is not None and (not isinstance(self.times, int) or self.times < 1):
@@ -108,11 +111,10 @@ class Fault:
     def _custom_reply(self) -> Reply:
         assert self.status is not None
         headers = dict(self.headers or {})
-        media_type = headers.pop("Content-Type", "text/html;charset=UTF-8" if isinstance(self.body, str) else JSON)
-        content = (
-            self.body.encode() if isinstance(self.body, str) else b"" if self.body is None else dump_json(self.body)
-        )
-        return Reply(self.status, content=content, media_type=media_type, headers=headers)
+        if isinstance(self.body, str):
+            media_type = headers.pop("Content-Type", "text/html;charset=UTF-8")
+            return Reply(self.status, content=self.body.encode(), media_type=media_type, headers=headers)
+        return Reply(self.status, self.body, media_type=headers.pop("Content-Type", JSON), headers=headers)
 
     def row_failures(self) -> RowFailures:
         """Which rows fail, and how."""

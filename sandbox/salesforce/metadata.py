@@ -8,8 +8,9 @@ from typing import Any
 
 from prefect_crm_erp.sandbox.salesforce import rows
 from prefect_crm_erp.sandbox.salesforce.rest import SOBJECTS
+from prefect_crm_erp.sandbox.salesforce.routing import NEWEST_VERSION, OLDEST_VERSION, Route
 from prefect_crm_erp.sandbox.salesforce.schema import SObject
-from prefect_crm_erp.sandbox.salesforce.wire import NEWEST_VERSION, OLDEST_VERSION, Call, Reply, Route, bad_request
+from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, bad_request
 
 _SEASONS = ("Spring", "Summer", "Winter")
 _SPRING_2021 = 51

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from prefect_crm_erp.sandbox.salesforce import soql
-from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, Route, bad_request
+from prefect_crm_erp.sandbox.salesforce.routing import Route
+from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, bad_request
 
 _BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
 _SMALLEST_BATCH = 200

@@ -9,8 +9,9 @@ from typing import Any
 
 from prefect_crm_erp.sandbox.salesforce import rows
 from prefect_crm_erp.sandbox.salesforce.errors import ApiError
+from prefect_crm_erp.sandbox.salesforce.routing import Route
 from prefect_crm_erp.sandbox.salesforce.schema import SObject
-from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, Route, bad_request, not_found
+from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, bad_request, not_found
 
 SOBJECTS = "/services/data/{version}/sobjects"
 

@@ -9,7 +9,8 @@ from typing import Any
 from prefect_crm_erp.sandbox.salesforce.clock import Clock
 from prefect_crm_erp.sandbox.salesforce.errors import ApiError
 from prefect_crm_erp.sandbox.salesforce.faults import Fault
-from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, Route, error_reply
+from prefect_crm_erp.sandbox.salesforce.routing import Route
+from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, error_reply
 
 PREFIX = "/__sandbox__"
 

@@ -9,8 +9,9 @@ from xml.sax.saxutils import escape
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
+from prefect_crm_erp.sandbox.salesforce.routing import Route, is_version
 from prefect_crm_erp.sandbox.salesforce.sessions import Session
-from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, Route, is_version, not_found
+from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, not_found
 
 _ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 _NAMESPACES = {"u": "urn:partner.soap.sforce.com", "c": "urn:enterprise.soap.sforce.com"}

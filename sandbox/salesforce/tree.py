@@ -8,16 +8,9 @@ from typing import Any
 
 from prefect_crm_erp.sandbox.salesforce import rows
 from prefect_crm_erp.sandbox.salesforce.errors import ApiError, MultipleMatches, RowError, RowRejected
+from prefect_crm_erp.sandbox.salesforce.routing import Route
 from prefect_crm_erp.sandbox.salesforce.schema import SObject
-from prefect_crm_erp.sandbox.salesforce.wire import (
-    Call,
-    Reply,
-    Route,
-    bad_request,
-    expect_list,
-    expect_object,
-    row_error_body,
-)
+from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, bad_request, expect_list, expect_object, row_error_body
 
 _MOST_RECORDS = 200
 _MOST_TYPES = 5

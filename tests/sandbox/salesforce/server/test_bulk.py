@@ -115,7 +115,7 @@ def test_other_delimiters_and_line_endings(delimiter: tuple[str, str], rest: Res
         ("Name,Nope\nA,b\n", {}, "InvalidBatch : Field name not found : Nope"),
         ("Name\nA\n", {"operation": "update"}, "InvalidBatch : Field name not found : Id"),
         ("Name\r\nA\r\n", {}, "ClientInputError : LineEnding is invalid on user data"),
-        ("Name,Site\nA\n", {}, "InvalidBatch : The number of columns differs"),
+        ("Name,Site\nA\n", {}, "InvalidBatch : The number of columns differs: row 2 has 1 columns, the header 2"),
         ('Name\n"A\n', {}, "ClientInputError : Failed to parse CSV"),
     ],
 )

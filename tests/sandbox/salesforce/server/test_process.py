@@ -118,6 +118,11 @@ def test_taken_port_is_told(tmp_path: Path) -> None:
             SalesforceSandbox(tmp_path / "b", http_port=port).start()
 
 
+def test_directory_of_a_running_sandbox_is_refused(tmp_path: Path) -> None:
+    with SalesforceSandbox(tmp_path, empty=True), pytest.raises(SalesforceSandboxError, match="another sandbox"):
+        SalesforceSandbox(tmp_path).start()
+
+
 def test_server_stops_at_once_under_idle_clients(tmp_path: Path) -> None:
     with SalesforceSandbox(tmp_path, empty=True) as sandbox:
         access = sandbox.access

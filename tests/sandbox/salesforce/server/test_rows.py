@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -72,6 +73,18 @@ def test_upsert_says_what_it_did(rest: Rest, codes: Codes) -> None:
     assert rest.patch("/sobjects/Account/ERP_Id__c/K2?updateOnly=true", json={}).status_code == 404
     assert rest.delete(path).status_code == 204
     assert rest.get(path).status_code == 404
+
+
+@pytest.mark.requirement("T09")
+def test_clients_at_once_make_one_row_for_one_key(rest: Rest) -> None:
+    def upserts(client: int) -> list[int]:
+        with httpx.Client(base_url=rest.base_url, headers=rest.headers, trust_env=False) as own:
+            answers = [own.patch(f"/sobjects/Account/ERP_Id__c/K{n}", json={"Name": f"{client}"}) for n in range(25)]
+        return [answer.status_code for answer in answers]
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = [status for each in pool.map(upserts, range(4)) for status in each]
+    assert (statuses.count(201), statuses.count(200)) == (25, 75)
 
 
 def test_ambiguous_key_lists_the_rows(rest: Rest) -> None:
