@@ -259,8 +259,8 @@ class SalesforceHarness:
     def lock(self, record_id: str, seconds: float) -> None:
         self._org.lock(record_id, seconds)
 
-    def expire_session(self) -> None:
-        self._org.fault("/services/data/", expire_session=True)
+    def expire_session(self, requests: int = 1) -> None:
+        self._org.fault("/services/data/", expire_session=True, times=requests, delay=0 if requests == 1 else 1)
 
     def throttle(self) -> None:
         self._org.fault("/services/", times=None, throttle=True)
@@ -273,6 +273,9 @@ class SalesforceHarness:
 
     def requests(self) -> int:
         return sum(self._org.calls().values())
+
+    def sign_ins(self) -> int:
+        return self._org.calls().get("POST /services/Soap/u/64.0", 0)
 
     def forget_requests(self) -> None:
         self._org.clear_calls()

@@ -147,6 +147,7 @@ class TestRefusals:
         empty_org.fault("Soap", status=302, headers=elsewhere, body="moved", times=None)
         with pytest.raises(ConfigurationError, match="My Domain"):
             empty_org.block().check()
+        assert sum(empty_org.calls().values()) == 1
 
     def test_a_sign_in_that_is_down_for_a_moment_is_tried_again(self, empty_org: SandboxOrg) -> None:
         empty_org.fault("token", status=503, body="<h1>Service Unavailable</h1>", times=2)
