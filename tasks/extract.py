@@ -19,8 +19,6 @@ from prefect_crm_erp.tasks.run import Run
 PAGE_SIZE = 200
 OVERLAP = timedelta(minutes=10)
 """How far back of the watermark is read again: rows become visible late, and clocks differ."""
-WRITE_BACK = "write back"
-"""Suffix of the ledger's kind for deals whose order stands and whose write-back is still owed."""
 
 
 def deal_pages(run: Run, *, named: Sequence[str], since: datetime | None) -> Iterator[Page[Deal]]:
@@ -40,9 +38,9 @@ def deal_pages(run: Run, *, named: Sequence[str], since: datetime | None) -> Ite
 def _changed_pages(run: Run, since: datetime | None) -> Iterator[Page[Deal]]:
     """Deals modified since the watermark or the given time, noted in the run's reading."""
     watermark = run.store.watermark(run.stream)
-    start = Cursor(since) if since else watermark
-    run.reading.is_seamless = start is None or (watermark is not None and start <= watermark)
-    overlap = timedelta(0) if since else OVERLAP
+    start, overlap = (Cursor(since), timedelta(0)) if since else (watermark, OVERLAP)
+    # A later beginning leaves out deals that nobody has read, or that have become visible behind the watermark since.
+    run.reading.is_seamless = not since or (watermark is not None and since <= watermark.modified_at - OVERLAP)
     custom = run.integration.custom_fields.crm_fields()
     for page in run.crm.deals(run.source, since=start, overlap=overlap, custom=custom, page_size=PAGE_SIZE):
         run.reading.note(page)
@@ -59,8 +57,13 @@ def _named_pages(run: Run, keys: Sequence[str]) -> Iterator[Page[Deal]]:
 
 def waiting_keys(run: Run) -> list[str]:
     """Deals that wait in a queue, or whose write-back is owed: each run looks at them again."""
-    kinds = (run.kind, f"{run.kind} {WRITE_BACK}")
-    return list(dict.fromkeys(entry.key for kind in kinds for entry in run.store.parked(kind=kind)))
+    entries = (entry for kind in (run.kind, owed_kind(run)) for entry in run.store.parked(kind=kind))
+    return list(dict.fromkeys(entry.key for entry in entries))
+
+
+def owed_kind(run: Run) -> str:
+    """The ledger's kind for deals whose order stands and whose write-back is still owed."""
+    return f"{run.kind} write back"
 
 
 @task(name="Extract", cache_policy=NO_CACHE, persist_result=False)
@@ -95,7 +98,8 @@ def report_absent(run: Run, named: Collection[str]) -> int:
     rows = [ReportRow(crm_id=key, name=key, outcome=Outcome.EXCLUDED, reason=reason) for key in absent]
     run.store.note_outcomes(run.run_id, rows)
     if not run.dry_run:
-        run.store.resolve(run.kind, absent, resolution="gone")
+        for kind in (run.kind, owed_kind(run)):
+            run.store.resolve(kind, absent, resolution="gone")
     return len(absent)
 
 
@@ -115,3 +119,4 @@ def still_waiting(run: Run, items: Sequence[Item]) -> None:
         due = entry.next_attempt_at is None or entry.next_attempt_at <= run.started_at
         if entry.queue in (Queue.MANUAL_REVIEW, Queue.DEAD_LETTER) or (entry.queue is Queue.RETRY and not due):
             item.verdict = Verdict(Outcome.QUEUED, entry.reason, entry.queue, entry.error, entry.fields)
+            item.is_left_waiting = True

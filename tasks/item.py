@@ -29,6 +29,7 @@ class Item:
         verdict: How the road ended; None while it goes on.
         binding: What the ledger says the deal already became.
         changes: Field by field, what was (or in a dry run would be) written.
+        is_left_waiting: Whether it stays in its queue without having been tried.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Item:
         "customer",
         "deal",
         "expected",
+        "is_left_waiting",
         "notes",
         "order",
         "route",
@@ -55,6 +57,7 @@ class Item:
         self.verdict: Verdict | None = None
         self.binding: CrossReference | None = None
         self.changes: list[Change] = []
+        self.is_left_waiting = False
 
     @property
     def key(self) -> str:

@@ -20,12 +20,13 @@ ALERTING = frozenset({Queue.DEAD_LETTER, Queue.MANUAL_REVIEW, Queue.PENDING_REVI
 def park_records(run: Run, page: Page[Item]) -> Page[Item]:
     """Keep the page's queued deals in the ledger, and take the others out of their queues.
 
-    A deal that was retried too often becomes a dead letter. Each new entry that a person must look at emits the event
-    `prefect-crm-erp.record.parked`.
+    A deal that was retried too often becomes a dead letter; one that was left in its queue stays there as it is. Each
+    new entry that a person must look at emits the event `prefect-crm-erp.record.parked`.
     """
+    run.wait(page, "The run did not come to this record", "Unfinished")
     if run.dry_run:
         return page
-    queued = [item for item in page if item.verdict and item.verdict.outcome is Outcome.QUEUED]
+    queued = [item for item in page if _is_queued(item) and not item.is_left_waiting]
     stored = {entry.key: entry for entry in run.store.park(run.run_id, [_entry(run, item) for item in queued])}
     for item in queued:
         entry = stored[item.key]
@@ -36,6 +37,10 @@ def park_records(run: Run, page: Page[Item]) -> Page[Item]:
         keys = [item.key for item in page if item.verdict and item.verdict.outcome is outcome]
         run.store.resolve(run.kind, keys, resolution=outcome.value)
     return page
+
+
+def _is_queued(item: Item) -> bool:
+    return item.verdict is not None and item.verdict.outcome is Outcome.QUEUED
 
 
 def _entry(run: Run, item: Item) -> ParkEntry:

@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.blocks.ledger import Coverage
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConnectorError
-from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow, Verdict
+from prefect_crm_erp.models.outcomes import Outcome, ReportRow
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import SalesOrder
 from prefect_crm_erp.tasks.convert import crm_total, in_minor_units
@@ -115,7 +115,7 @@ def show_progress(progress: UUID, done: int, expected: int | None) -> None:
 def _row(run: Run, item: Item) -> ReportRow:
     deal, verdict, binding = item.deal, item.verdict, item.binding
     if verdict is None:
-        verdict = Verdict.queued(Queue.RETRY, "The run ended before this record was dealt with", error="Unfinished")
+        raise LookupError(f"{item.key} has no verdict")
     order = item.order
     number = binding.erp_number if binding else (order.number if order else None)
     erp_id = binding.erp_id if binding else (order.erp_id if order else None)

@@ -16,7 +16,7 @@ from prefect_crm_erp.models.keys import fold
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import DealSource
-from prefect_crm_erp.tasks.extract import WRITE_BACK
+from prefect_crm_erp.tasks.extract import owed_kind
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import Run
 
@@ -167,7 +167,7 @@ def _keep_owed(run: Run, update: Update, error: ConnectorError, items: Iterable[
         queue = Queue.RETRY if isinstance(error, TransientError | LockedRecordError) else Queue.MANUAL_REVIEW
         verdict = Verdict.queued(queue, text, error=type(error).__name__)
         entry = ParkEntry(
-            kind=f"{run.kind} {WRITE_BACK}",
+            kind=owed_kind(run),
             key=item.key,
             name=item.deal.number or item.deal.name,
             verdict=verdict,
@@ -180,6 +180,4 @@ def _keep_owed(run: Run, update: Update, error: ConnectorError, items: Iterable[
 def _settle_owed(run: Run, page: Page[Item]) -> None:
     """Debts of deals that needed nothing more, or whose write-back went through, are settled."""
     owed = {item.key for item in page if any(note.field == "write_back" for note in item.notes)}
-    run.store.resolve(
-        f"{run.kind} {WRITE_BACK}", [item.key for item in page if item.key not in owed], resolution="written"
-    )
+    run.store.resolve(owed_kind(run), [item.key for item in page if item.key not in owed], resolution="written")
