@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, Final
 
 from proteus import Wizard
 
@@ -23,7 +23,7 @@ from prefect_crm_erp.sandbox.tryton.seeding import (
 from prefect_crm_erp.sandbox.tryton.settings import ADMINISTRATOR
 from prefect_crm_erp.sandbox.tryton.users import create_users, give_companies
 
-CATEGORIES = ("Goods", "Services")
+CATEGORIES: Final = ("Goods", "Services")
 """The accounting categories of products."""
 
 

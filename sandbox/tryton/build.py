@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from prefect_crm_erp.sandbox.tryton.base import seed_base
+from prefect_crm_erp.sandbox.tryton.demo import seed_demo
 from prefect_crm_erp.sandbox.tryton.geography import create_geography
 from prefect_crm_erp.sandbox.tryton.schema import create_schema
 from prefect_crm_erp.sandbox.tryton.seeding import connect
 from prefect_crm_erp.sandbox.tryton.settings import MODULES, STAGES, database_file, write_configuration
-from prefect_crm_erp.sandbox.tryton.stocking import seed_demo
 
 # Tryton's kernel brings two more: ir and res.
 _LOADED_MODULES: Final = len(MODULES) + 2

@@ -1,106 +1,107 @@
-"""What Northlight Instruments keeps in its ERP at the start of the demo: products, stock and a few customers."""
+"""Seeds the variant ``demo``: taxes on categories, products with prices, customers, opening stock."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Final
+import datetime as dt
 
-from prefect_crm_erp.sandbox.tryton.companies import Address
+from proteus import Model
+
+from prefect_crm_erp.sandbox.tryton.base import CATEGORIES, address_values
+from prefect_crm_erp.sandbox.tryton.companies import COMPANIES, CompanyProfile
+from prefect_crm_erp.sandbox.tryton.demo_data import CUSTOMERS, PLENTY, PRODUCTS, Customer, Product
+from prefect_crm_erp.sandbox.tryton.seeding import Record, find, new, same, working_for
 
 
-@dataclass(frozen=True)
-class Product:
-    """A product or service; ``prices`` are the list prices by company code, each in the company's currency.
+def seed_demo(year: int) -> None:
+    """Seed what Northlight Instruments has on the first day of the year.
 
-    Attributes:
-        sku: The stock-keeping unit; in Tryton the code of the product.
-        unit: Name of Tryton's unit of measure that it is sold in.
-        scarce: Pieces in stock, by company code, where it is not plenty.
+    Args:
+        year: The current year.
     """
-
-    sku: str
-    name: str
-    prices: dict[str, Decimal]
-    service: bool = False
-    unit: str = "Unit"
-    scarce: dict[str, int] | None = None
-
-
-@dataclass(frozen=True)
-class Customer:
-    """A customer whom somebody typed in by hand, before the integration came: without any key of the CRM.
-
-    Attributes:
-        credit_limit: Company code and limit in the currency of the company.
-    """
-
-    name: str
-    address: Address
-    payment_term: str
-    vat_number: str | None = None
-    email: str | None = None
-    credit_limit: tuple[str, Decimal] | None = None
+    companies = {profile.code: _company(profile) for profile in COMPANIES}
+    _tax_categories(companies)
+    products = _create_products(companies)
+    _create_customers(companies)
+    for code, company in companies.items():
+        with working_for(company):
+            _stock_up(code, company, products, dt.date(year, 1, 1))
 
 
-def _prices(us: str, uk: str, de: str) -> dict[str, Decimal]:
-    return {"US": Decimal(us), "UK": Decimal(uk), "DE": Decimal(de)}
+def _company(profile: CompanyProfile) -> Record:
+    return find("company.company", ("party.name", "=", profile.name))
 
 
-PLENTY: Final = 10_000
-"""Pieces of every product in stock in every company, where the product does not say otherwise."""
+def _tax_categories(companies: dict[str, Record]) -> None:
+    """Let every product bear the tax of the company that sells it; tax rules then look at the customer."""
+    for name in CATEGORIES:
+        category = find("product.category", ("name", "=", name))
+        for profile in COMPANIES:
+            company = companies[profile.code]
+            tax = find("account.tax", ("company", "=", company.id), ("name", "=", profile.tax[0]))
+            category.customer_taxes.append(tax)
+        category.save()
 
-PRODUCTS: Final = (
-    Product("NL-100", "Handheld spectrometer", _prices("4250.00", "3390.00", "3890.00")),
-    Product("NL-110", "Handheld spectrometer, calibrated", _prices("4890.00", "3890.00", "4490.00")),
-    Product("NL-200", "Bench photometer", _prices("11900.00", "9450.00", "10900.00")),
-    Product("NL-210", "Bench photometer, dual beam", _prices("15750.00", "12500.00", "14400.00")),
-    Product("NL-300", "Gas analyser", _prices("7320.50", "5840.50", "6710.50"), scarce={"UK": 2}),
-    Product("NL-400", "pH probe", _prices("189.90", "149.90", "174.90")),
-    Product("NL-410", "Probe cable 3 m", _prices("24.95", "19.95", "22.95")),
-    Product("NL-500", "Sample cuvettes, pack of 100", _prices("64.33", "51.27", "58.99")),
-    Product("NL-510", "Reference solution 1 l", _prices("38.75", "30.95", "35.55")),
-    Product(
-        "NL-900", "On-site calibration, per day", _prices("1150.00", "920.00", "1050.00"), service=True, unit="Day"
-    ),
-    Product("NL-910", "Service contract, one year", _prices("2400.00", "1900.00", "2200.00"), service=True),
-    Product("SHIPPING", "Shipping and handling", _prices("45.00", "35.00", "40.00"), service=True),
-)
 
-CUSTOMERS: Final = (
-    Customer(
-        "Harrow & Finch Ltd",
-        Address("14 Chapel Street", "Manchester", "M3 7LQ", "GB"),
-        "Net 30",
-        vat_number="GB980780684",
-        email="accounts@harrowfinch.example",
-    ),
-    Customer("Brückner Messtechnik GmbH", Address("Turmstraße 21", "Berlin", "10559", "DE", "DE-BE"), "Net 30"),
-    Customer(
-        "Calder Valley Labs Ltd",
-        Address("3 Mill Lane", "Halifax", "HX1 5AB", "GB"),
-        "Net 15",
-        email="office@caldervalley.example",
-        credit_limit=("UK", Decimal(5000)),
-    ),
-    Customer(
-        "Prairie Soil Testing Inc",
-        Address("1820 Grain Exchange Road", "Lincoln", "68508", "US", "US-NE"),
-        "Net 45",
-        email="ap@prairiesoil.example",
-    ),
-    Customer(
-        "Weserland Molkerei eG",
-        Address("Am Deich 7", "Bremen", "28199", "DE", "DE-HB"),
-        "Net 30",
-        vat_number="DE136695976",
-        email="einkauf@weserland.example",
-    ),
-    Customer(
-        "Laboratoires Garonne SARL",
-        Address("22 rue des Tanneurs", "Toulouse", "31000", "FR"),
-        "Net 60",
-        vat_number="FR83404833048",
-        email="compta@labo-garonne.example",
-    ),
-)
+def _create_products(companies: dict[str, Record]) -> list[Record]:
+    templates = [_template(product) for product in PRODUCTS]
+    Model.get("product.template").save(templates)
+    for code, company in companies.items():
+        with working_for(company):
+            _price(templates, code)
+    return [template.products[0] for template in templates]
+
+
+def _template(product: Product) -> Record:
+    template = new(
+        "product.template",
+        name=product.name,
+        code=product.sku,
+        type="service" if product.service else "goods",
+        default_uom=find("product.uom", ("name", "=", product.unit)),
+        account_category=find("product.category", ("name", "=", CATEGORIES[product.service])),
+    )
+    template.salable = True
+    return template
+
+
+def _price(templates: list[Record], company_code: str) -> None:
+    priced = [same(template) for template in templates]
+    for template, product in zip(priced, PRODUCTS, strict=True):
+        template.list_price = product.prices[company_code]
+    Model.get("product.template").save(priced)
+
+
+def _create_customers(companies: dict[str, Record]) -> None:
+    for customer in CUSTOMERS:
+        party = _party(customer)
+        if customer.credit_limit:
+            company_code, limit = customer.credit_limit
+            with working_for(companies[company_code]):
+                limited = same(party)
+                limited.credit_limit_amount = limit
+                limited.save()
+
+
+def _party(customer: Customer) -> Record:
+    party = new("party.party", name=customer.name)
+    party.addresses.pop()
+    party.addresses.new(invoice=True, delivery=True, **address_values(customer.address))
+    if customer.vat_number:
+        kind = f"{customer.address.country.lower()}_vat"
+        party.identifiers.new(type=kind if kind == "gb_vat" else "eu_vat", code=customer.vat_number)
+    if customer.email:
+        party.contact_mechanisms.new(type="email", value=customer.email)
+    party.customer_payment_term = find("account.invoice.payment_term", ("name", "=", customer.payment_term))
+    party.save()
+    return party
+
+
+def _stock_up(company_code: str, company: Record, products: list[Record], day: dt.date) -> None:
+    warehouse = find("stock.location", ("type", "=", "warehouse"), ("code", "=", company_code))
+    inventory = new("stock.inventory", company=company, location=warehouse.storage_location, date=day)
+    for product, record in zip(PRODUCTS, products, strict=True):
+        if not product.service:
+            quantity = (product.scarce or {}).get(company_code, PLENTY)
+            inventory.lines.new(product=record, quantity=float(quantity))
+    inventory.save()
+    inventory.click("confirm")
