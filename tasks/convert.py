@@ -17,10 +17,13 @@ from prefect_crm_erp.models.money import ZERO, minor_units, price_steps, round_m
 from prefect_crm_erp.models.outcomes import Note, Rejected, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Deal, DealLine, OrderLine, Product, SalesOrder
+from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.item import Item, open_items
 from prefect_crm_erp.tasks.run import Run, by_company, by_slot
 
 HUNDRED = Decimal(100)
+CREATING = "creation of products"
+"""The ledger's kind of the turn to create products in an ERP."""
 
 
 @task(name="Convert to orders", cache_policy=NO_CACHE, persist_result=False)
@@ -170,14 +173,17 @@ def _load_products(run: Run, slot: ErpSlot, items: Sequence[Item]) -> None:
     wanted = {sku for item in items for sku in _skus(run, item)} - catalogue.keys()
     if wanted:
         found = run.erps[slot].find(Product, sorted(wanted), company)
-        catalogue.update({sku: products[0] for sku, products in found.items() if products[0].is_active})
-    missing = wanted - catalogue.keys()
-    if missing and run.integration.orders.missing_products is MissingProducts.CREATE:
-        catalogue.update(_create_products(run, slot, company, items, missing))
+        catalogue.update(_active(found))
+        if wanted - found.keys() and run.integration.orders.missing_products is MissingProducts.CREATE:
+            catalogue.update(_add_missing(run, slot, company, items, wanted - found.keys()))
     for item in items:
         lacking = [sku for sku in _skus(run, item) if sku not in catalogue]
-        if lacking:
+        if lacking and item.verdict is None:
             item.verdict = Verdict.from_error(_unknown_products(run, slot, lacking))
+
+
+def _active(found: dict[str, list[Product]]) -> dict[str, Product]:
+    return {sku: products[0] for sku, products in found.items() if products[0].is_active}
 
 
 def _skus(run: Run, item: Item) -> list[str]:
@@ -193,6 +199,22 @@ def _unknown_products(run: Run, slot: ErpSlot, skus: Sequence[str]) -> Connector
         f"create {'them' if several else 'it'} there, or correct the product code in the CRM",
         fields=("lines.sku",),
     )
+
+
+def _add_missing(
+    run: Run, slot: ErpSlot, company: Company, items: Sequence[Item], missing: set[str]
+) -> dict[str, Product]:
+    """Create products, one run at a time, so that no two create the same one."""
+    if run.dry_run:
+        return _create_products(run, slot, company, items, missing)
+    with Turn(run, CREATING, slot.value).taken() as is_mine:
+        if not is_mine:
+            concerned = [item for item in items if missing & {*_skus(run, item)}]
+            run.wait(concerned, "Another run is creating products", "Busy")
+            return {}
+        found = run.erps[slot].find(Product, sorted(missing), company)
+        still = missing - found.keys()
+        return _active(found) | (_create_products(run, slot, company, items, still) if still else {})
 
 
 def _create_products(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.logging import get_run_logger
 
 from prefect_crm_erp.blocks.ledger import AuditEntry, Binding
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
@@ -16,12 +14,14 @@ from prefect_crm_erp.models.matching import Match, match_customer
 from prefect_crm_erp.models.outcomes import Change, Note, Queue, Rejected, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Customer
-from prefect_crm_erp.tasks.claims import held, patience
+from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.item import Item, open_items
 from prefect_crm_erp.tasks.run import Run, by_slot
 
 CUSTOMER = "customer"
 """The ledger's kind of customers."""
+MATCHING = "matching of customers"
+"""The ledger's kind of the turn to look for customers in an ERP and create those that it does not have."""
 
 
 @task(name="Match customers", cache_policy=NO_CACHE, persist_result=False)
@@ -45,30 +45,46 @@ class _Matching:
         self.run = run
         self.slot = slot
         self.erp = run.erps[slot]
+        self.turn = Turn(run, MATCHING, slot.value)
         self.items: dict[str, list[Item]] = {}
         for item in items:
             self.items.setdefault(item.account_key, []).append(item)
 
     def run_all(self) -> None:
-        """Known ones first; the rest in rounds, so that an account finds the customer that its twin just became."""
-        self._use_known(list(self.items))
+        """Known ones first; the others one run at a time, so that no two make a customer of the same company."""
+        self._use_bound(list(self.items))
+        if self._undecided() and self.run.dry_run:
+            self._search()
+        elif self._undecided():
+            with self.turn.taken() as is_mine:
+                if is_mine:
+                    self._use_bound(self._undecided())  # to customers of a run that had its turn meanwhile
+                    self._search()
+                else:
+                    self._leave(self._undecided())
+        self._check_companies()
+
+    def _search(self) -> None:
+        """By key; then by content in rounds, so that an account finds the customer that its twin just became."""
+        self._use_linked(self._undecided())
         waiting = self._undecided()
         while waiting:
             waiting = self._round(waiting)
-        self._check_companies()
 
     # ---------------------------------------------------------------- by key
 
-    def _use_known(self, keys: Sequence[str]) -> None:
-        """Customers that the ledger or the ERP itself knows by the account's id."""
+    def _use_bound(self, keys: Sequence[str]) -> None:
+        """Customers that the ledger knows by the account's id, and that are still there."""
         references = self.run.store.bound(CUSTOMER, keys, self.slot.value)
         ids = {key: found[0].erp_id for key, found in references.items() if found}
         standing = {each.erp_id: each for each in self.erp.read(Customer, list(ids.values()))} if ids else {}
         for key, erp_id in ids.items():
             if erp_id in standing:
                 self._settle(key, standing[erp_id])
-        unknown = [key for key in keys if key in self._undecided()]
-        for key, found in (self.erp.find(Customer, unknown) if unknown else {}).items():
+
+    def _use_linked(self, keys: Sequence[str]) -> None:
+        """Customers that carry the account's id in the ERP, for instance because their creation was not answered."""
+        for key, found in (self.erp.find(Customer, keys) if keys else {}).items():
             if len(found) > 1:
                 self._doubt(key, found, "has several customers with this account's id")
                 continue
@@ -105,7 +121,8 @@ class _Matching:
                 again.append(key)
             else:
                 new.append(wanted)
-        return again + self._create(new)
+        self._create(new)
+        return again
 
     def _decide(self, key: str, match: Match) -> bool:
         if match.doubtful:
@@ -129,35 +146,23 @@ class _Matching:
             self._bind(key, customer, f"linked by {rule}", changes)
         self._settle(key, customer)
 
-    def _create(self, customers: Sequence[Customer]) -> list[str]:
-        """Create customers under claim; give back those that another run is creating, to look again later."""
+    def _create(self, customers: Sequence[Customer]) -> None:
+        """Create customers; one whose creation is not answered is found by its key in the next run."""
         if self.run.dry_run:
             for customer in customers:
                 self._pretend(customer)
-            return []
-        keys = [str(customer.key) for customer in customers]
-        claimed = self.run.store.claim(CUSTOMER, keys, self.run.run_id, self.run.lease)
-        mine = [customer for customer in customers if customer.key in claimed.mine]
+            return
         by_company: dict[str, list[Customer]] = {}
-        for customer in mine:
+        for customer in customers:
             by_company.setdefault(self._company(str(customer.key)).id, []).append(customer)
-        own = [str(customer.key) for customer in mine]
-        with held(self.run, CUSTOMER, own):
-            try:
-                for group in by_company.values():
-                    self._create_in_company(group)
-            finally:
-                unbound = [key for key in own if not self._has_customer(key)]
-                self.run.store.release(CUSTOMER, [key for key in own if key not in set(unbound)], self.run.run_id)
-                # What may have been created without an answer is looked up by its key before the next attempt.
-                self.run.store.release(CUSTOMER, unbound, self.run.run_id, keep_intent=True)
-        return self._wait_for_others(list(claimed.busy))
+        for group in by_company.values():
+            if self.turn.is_mine():
+                self._create_in_company(group)
+            else:
+                self._leave([str(customer.key) for customer in group])
 
     def _create_in_company(self, customers: Sequence[Customer]) -> None:
-        company = self._company(str(customers[0].key))
-        intents = {str(customer.key): fingerprint(customer) for customer in customers}
-        self.run.store.intend(CUSTOMER, intents, self.run.run_id)
-        for result in self.erp.write(customers, company):
+        for result in self.erp.write(customers, self._company(str(customers[0].key))):
             key = str(result.record.key)
             if isinstance(result, Rejected):
                 self._refuse(key, result)
@@ -167,22 +172,9 @@ class _Matching:
             self._bind(key, result.record, "created", creation_changes(result.record))
             self._settle(key, result.record)
 
-    def _wait_for_others(self, keys: list[str]) -> list[str]:
-        """Wait until other runs are done with these accounts; then they are found by key."""
-        deadline = time.monotonic() + patience(self.run)
-        if keys:
-            get_run_logger().info("Waiting for another run that creates %d of these customers", len(keys))
-        while keys and time.monotonic() < deadline:
-            time.sleep(1)
-            self._use_known(keys)
-            keys = [key for key in keys if key in self._undecided()]
-            claimed = self.run.store.claim(CUSTOMER, keys, self.run.run_id, self.run.lease)
-            self.run.store.release(CUSTOMER, list(claimed.mine), self.run.run_id)
-            if claimed.mine:
-                return keys
+    def _leave(self, keys: Sequence[str]) -> None:
         for key in keys:
-            self.run.wait(self.items[key], "Another run is creating its customer", "Busy")
-        return []
+            self.run.wait(self.items[key], "Another run is creating customers", "Busy")
 
     # ---------------------------------------------------------------- outcomes
 
