@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -57,6 +58,10 @@ class TrytonHarness:
         self.witness = TrytonRpc(access.url, access.database, access.admin_user, access.admin_password)
 
     # ---------------------------------------------------------------- connections
+
+    @cached_property
+    def shared(self) -> Tryton:
+        return self.connect()
 
     def connect(self, **changes: Any) -> Tryton:
         values: dict[str, Any] = {
