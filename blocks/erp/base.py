@@ -155,6 +155,10 @@ class ERP(CredentialsBlock, ABC):
         """
         raise UnsupportedRecordError(f"{self.system} does not report changes of {kind.__name__}", system=self.system)
 
+    def is_empty(self, kind: type[Record]) -> bool:
+        """Whether the ERP has no record of this type yet, active or not; False where the connector cannot tell."""
+        return False
+
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
         """Credit positions by ERP customer id; empty when the ERP has none."""
         return {}

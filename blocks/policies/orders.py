@@ -16,6 +16,7 @@ class MissingProducts(StrEnum):
 
     PARK = "park the deal"
     CREATE = "create the product in the ERP"
+    INITIAL_LOAD = "create products while the ERP has none at all, then park the deal"
 
 
 class DealsWithoutLines(StrEnum):
