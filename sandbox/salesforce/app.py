@@ -9,7 +9,7 @@ import zlib
 from dataclasses import replace
 from urllib.parse import unquote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from prefect_crm_erp.sandbox.salesforce import (
@@ -81,6 +81,8 @@ class SalesforceApp:
         call = _call(self.state, request)
         try:
             call.body = await _body(request)
+        except ClientDisconnect:
+            return
         except ApiError as error:
             await self._send(send, call, error_reply(error), error_reply(error).payload())
             return
@@ -219,6 +221,8 @@ async def _body(request: Request) -> bytes:
         content = decompressor.decompress(body, _LARGEST_BODY)
     except zlib.error:
         raise bad_request("INVALID_CONTENT_ENCODING", "The request body is not in gzip format") from None
+    if not decompressor.eof and not decompressor.unconsumed_tail:
+        raise bad_request("INVALID_CONTENT_ENCODING", "The request body ends before its gzip data does")
     if decompressor.unconsumed_tail:
         raise ApiError.of(413, "REQUEST_ENTITY_TOO_LARGE", "The request body is too large")
     return content

@@ -1,36 +1,18 @@
-"""HTTP connections that keep Salesforce's capital letters in header names and can be cut without an answer."""
+"""HTTP connections that can be cut without an answer."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Any
 
-import h11
 from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_LOWER_CASE_NAME = re.compile(rb"(?m)^[a-z][a-z-]*(?=:)")
-_LARGEST_HEAD = 256 * 1024
 _open: dict[tuple[Any, Any], asyncio.Transport] = {}
-
-
-class _CapitalisedConnection(h11.Connection):
-    """Writes `Connection: close` where uvicorn and h11 would write `connection: close`."""
-
-    def send(self, event: Any) -> Any:
-        data = super().send(event)
-        if isinstance(event, h11.Response) and data:
-            return _LOWER_CASE_NAME.sub(lambda name: name[0].title(), data)
-        return data
 
 
 class SalesforceProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 protocol, with a handle on each open connection."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.conn = _CapitalisedConnection(h11.SERVER, _LARGEST_HEAD)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Note the connection under its two addresses, which is what an application knows of it."""

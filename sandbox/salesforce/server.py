@@ -18,6 +18,7 @@ from prefect_crm_erp.sandbox.salesforce.connections import SalesforceProtocol
 # Longer than clients keep idle connections in their pools: it is the client that closes, never we under its request.
 _KEEP_ALIVE_SECONDS = 600
 _SHUTDOWN_SECONDS = 3
+_LARGEST_HEAD = 256 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -93,6 +94,7 @@ def _config(app: SalesforceApp, chain_file: Path | None = None) -> uvicorn.Confi
         server_header=False,
         date_header=False,
         ssl_certfile=chain_file,
+        h11_max_incomplete_event_size=_LARGEST_HEAD,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
