@@ -35,7 +35,7 @@ def save_integration(name: str, systems: Systems, *, empty: bool = False) -> Int
     Args:
         name: Name of the Integration block; the others are named after it.
         systems: The running systems.
-        empty: Whether the ERP has no products: they are then created from the CRM's.
+        empty: Whether the ERP has no products: the first run then creates them from the CRM's.
 
     Returns:
         The saved integration.
@@ -50,7 +50,7 @@ def save_integration(name: str, systems: Systems, *, empty: bool = False) -> Int
     routing.save(f"{name}-routing", overwrite=True)
     code_lists = CodeLists(units={"Pack": "Unit", "Litre": "Unit", "Year": "Unit"})
     code_lists.save(f"{name}-code-lists", overwrite=True)
-    orders = OrderPolicy(missing_products=MissingProducts.CREATE if empty else MissingProducts.PARK)
+    orders = OrderPolicy(missing_products=MissingProducts.INITIAL_LOAD if empty else MissingProducts.PARK)
     orders.save(f"{name}-orders", overwrite=True)
     integration = Integration(
         crm=crm, erp=erp, ledger=ledger, routing=routing, orders=orders, code_lists=code_lists, ledger_name=name

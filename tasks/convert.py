@@ -174,12 +174,20 @@ def _load_products(run: Run, slot: ErpSlot, items: Sequence[Item]) -> None:
     if wanted:
         found = run.erps[slot].find(Product, sorted(wanted), company)
         catalogue.update(_active(found))
-        if wanted - found.keys() and run.integration.orders.missing_products is MissingProducts.CREATE:
+        if wanted - found.keys() and _creates_products(run, slot):
             catalogue.update(_add_missing(run, slot, company, items, wanted - found.keys()))
     for item in items:
         lacking = [sku for sku in _skus(run, item) if sku not in catalogue]
         if lacking and item.verdict is None:
             item.verdict = Verdict.from_error(_unknown_products(run, slot, lacking))
+
+
+def _creates_products(run: Run, slot: ErpSlot) -> bool:
+    """Whether unknown products are created in this run; an ERP without any is filled by the run that finds it so."""
+    policy = run.integration.orders.missing_products
+    if policy is MissingProducts.INITIAL_LOAD:
+        return run.is_initial_load(slot)
+    return policy is MissingProducts.CREATE
 
 
 def _active(found: dict[str, list[Product]]) -> dict[str, Product]:

@@ -81,6 +81,7 @@ class Run:
     __slots__ = (
         "_companies",
         "_down",
+        "_initial_load",
         "crm",
         "dry_run",
         "erps",
@@ -120,6 +121,7 @@ class Run:
         self.products: dict[tuple[ErpSlot, str], dict[str, Product]] = {}
         self.new_customers: dict[ErpSlot, list[Customer]] = {slot: [] for slot in self.erps}
         self._companies: dict[tuple[ErpSlot, str], Company] = {}
+        self._initial_load: dict[ErpSlot, bool] = {}
         self._down: dict[ErpSlot, tuple[str, float]] = {}
 
     @property
@@ -182,6 +184,12 @@ class Run:
     def known_company(self, slot: ErpSlot, name: str) -> Company | None:
         """A company that was looked up in this run already."""
         return self._companies.get((slot, name))
+
+    def is_initial_load(self, slot: ErpSlot) -> bool:
+        """Whether an ERP had no product at all when this run first looked."""
+        if slot not in self._initial_load:
+            self._initial_load[slot] = self.erps[slot].is_empty(Product)
+        return self._initial_load[slot]
 
     def erp_needs_state(self) -> frozenset[str]:
         """Countries whose addresses need a state that one of the ERPs knows."""
