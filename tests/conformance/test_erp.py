@@ -654,7 +654,8 @@ class TestConfirm:
         drafts = written(connection.write([erp.order(buyer, company, lines=()), *_some(erp, buyer, company)], company))
         empty, *others = connection.confirm(drafts, company)
         assert isinstance(empty, Rejected)
-        assert all(isinstance(each, Written) and each.record.status.is_binding for each in others)
+        assert [isinstance(each, Written) for each in others] == [True] * 3
+        assert all(each.record.status and each.record.status.is_binding for each in others)
 
 
 def _some(erp: ErpHarness, buyer: Customer, company: Company) -> list[SalesOrder]:

@@ -565,6 +565,7 @@ class TestChanges:
         (page,) = tryton.changes(Customer, start)
         (changed,) = page
         assert changed.erp_id == customers[0].erp_id
+        assert changed.modified_at
         assert changed.modified_at >= start.modified_at
 
     def test_a_customer_that_changed_several_times_comes_once(
@@ -589,7 +590,7 @@ class TestChanges:
     ) -> None:
         monkeypatch.setattr("prefect_crm_erp.blocks.erp._tryton_changes._EVENTS_PER_READ", 7)
         batch = [tryton_erp.order(buyer, uk) if kind is SalesOrder else tryton_erp.customer() for _ in range(30)]
-        records = [each.record for each in tryton.write(batch, uk)]
+        records: list[Any] = [each.record for each in tryton.write(batch, uk)]
         assert len({each.modified_at for each in records}) == 1
         found = [each for page in tryton.changes(kind, Cursor(records[0].modified_at), uk) for each in page]
         assert [each.erp_id for each in found] == [each.erp_id for each in records]
