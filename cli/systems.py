@@ -78,5 +78,9 @@ def running_systems(
         stack.callback(tryton.stop)
         with ThreadPoolExecutor(max_workers=2) as pool:
             crm, erp = pool.submit(salesforce.start), pool.submit(tryton.start)
-            systems = Systems(crm.result(), erp.result(), state_dir)
+            try:
+                systems = Systems(crm.result(), erp.result(), state_dir)
+            except BaseException:  # Ctrl-C, too: the pool would wait until the ERP is built
+                tryton.stop()
+                raise
         yield systems
