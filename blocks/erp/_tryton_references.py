@@ -123,7 +123,7 @@ class References:
                 code=_short_code(row["party"]["code"]) or self._code_at_home(row["party"]["id"]),
                 currency=row["currency"]["code"],
             )
-            for row in self._company_rows
+            for row in self.company_rows
         ]
 
     def _code_at_home(self, party: int) -> str | None:
@@ -131,7 +131,8 @@ class References:
         return _short_code(codes[0]) if len(codes) == 1 else None
 
     @cached_property
-    def _company_rows(self) -> list[Row]:
+    def company_rows(self) -> list[Row]:
+        """The companies as Tryton has them, with their parties."""
         return self._database.search("company.company", [], ["party.name", "party.code", "currency.code"])
 
     def currency_of(self, company_id: int) -> str:
@@ -185,7 +186,7 @@ class References:
             return self._named_warehouse(self._warehouse_name)
         if len(self._warehouses) == 1:
             return int(self._warehouses[0]["id"])
-        parties = {row["id"]: row["party"]["id"] for row in self._company_rows}
+        parties = {row["id"]: row["party"]["id"] for row in self.company_rows}
         at_home = (
             int(row["id"])
             for row in self._warehouses

@@ -177,6 +177,10 @@ class Database:
             rows |= {row["id"]: row for row in self.search(model, domain, fields, company=company)}
         return [rows[identifier] for identifier in dict.fromkeys(ids) if identifier in rows]
 
+    def is_empty(self, model: str, own: Collection[int] = ()) -> bool:
+        """Whether a model has no records, active or not, besides some of its own."""
+        return not self.first(model, [("id", "not in", list(own)), *self._any_active(model)], [], 1)
+
     def create(self, model: str, values: Sequence[Row], company: int | None) -> list[int]:
         """Create records, all or none, and give their ids in the order of the values."""
         context = self.context(company)

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr
 from prefect_crm_erp.blocks.erp._tryton_changes import Source, change_pages
 from prefect_crm_erp.blocks.erp._tryton_connection import Lazy, TrytonConnection, TrytonSettings
 from prefect_crm_erp.blocks.erp._tryton_products import ProductDefaults
-from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM
+from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM
 from prefect_crm_erp.blocks.erp.base import ERP, CreditPosition
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, SystemInfo
@@ -176,9 +176,10 @@ class Tryton(ERP):
         return self._connection.desk(kind).find(wanted, _number(company)) if wanted else {}
 
     def is_empty(self, kind: type[Record]) -> bool:
-        """Whether Tryton has no record of this type yet, active or not."""
+        """Whether Tryton has no record of this type yet, active or not; its own companies are no customers."""
         self._refuse_unread(kind)
-        return not self._connection.database.first(_MODELS[kind], [ANY_ACTIVE], [], 1)
+        own = [int(row["party"]["id"]) for row in self._connection.references.company_rows] if kind is Customer else []
+        return self._connection.database.is_empty(_MODELS[kind], own)
 
     def read(self, kind: type[R], erp_ids: Collection[str], company: Company | None = None) -> list[R]:
         """Read records by Tryton's ids; what is gone is left out."""

@@ -745,6 +745,13 @@ class TestCapabilities:
                 connection.write([kind.model_construct()], company)
         assert erp.requests() == 0
 
+    @pytest.mark.parametrize("kind", [Customer, Product, SalesOrder])
+    def test_an_erp_with_records_is_not_empty(
+        self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer, kind: type[Record]
+    ) -> None:
+        one(connection.write([erp.order(buyer, company)], company))
+        assert not connection.is_empty(kind)
+
     def test_batches_are_as_large_as_declared(
         self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer
     ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -32,7 +33,8 @@ from prefect_crm_erp.models.errors import (
 )
 from prefect_crm_erp.models.outcomes import Rejected, Written
 from prefect_crm_erp.models.paging import Cursor
-from prefect_crm_erp.models.records import Address, Company, Customer, OrderLine, OrderStatus, SalesOrder
+from prefect_crm_erp.models.records import Address, Company, Customer, OrderLine, OrderStatus, Product, SalesOrder
+from prefect_crm_erp.sandbox.tryton import TrytonSandbox
 
 LEEDS = Address(street="1 Dock Road", city="Leeds", postal_code="LS1 4AP", country="GB")
 YORK = Address(street="2 Wall Street", city="York", postal_code="YO1 7HH", country="GB")
@@ -163,6 +165,16 @@ class TestCheck:
     ) -> None:
         with pytest.raises(ConfigurationError, match="Leeds"):
             tryton_erp.connect(warehouse="Nowhere").write([tryton_erp.order(buyer, uk)], uk)
+
+
+class TestEmpty:
+    def test_a_tryton_with_nothing_but_its_own_companies_is_empty(self, tmp_path: Path) -> None:
+        with TrytonSandbox(tmp_path, empty=True) as sandbox:
+            access = sandbox.access
+            tryton = Tryton(
+                server_url=access.url, database=access.database, username=access.user, password=access.password
+            )
+            assert [tryton.is_empty(kind) for kind in (Customer, Product, SalesOrder)] == [True] * 3
 
 
 class TestCustomers:
