@@ -20,7 +20,7 @@ from prefect_crm_erp.models.keys import chunks
 CLIENT_NAME = "prefect-crm-erp"
 """Name that the org's logs and change events show for our calls."""
 
-_USAGE = re.compile(r"\bapi-usage=(\d+)/(\d+)")
+_USAGE = re.compile(r"(?:^|[\s;,])api-usage=(\d+)/(\d+)")
 _ROWS_PER_ANSWER = 2000
 _SUBREQUESTS = 25
 
