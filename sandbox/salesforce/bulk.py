@@ -10,6 +10,7 @@ from prefect_crm_erp.sandbox.salesforce import rows, soql
 from prefect_crm_erp.sandbox.salesforce.bulk_csv import CsvFormat, cell
 from prefect_crm_erp.sandbox.salesforce.bulk_jobs import IngestJob, Job, QueryJob
 from prefect_crm_erp.sandbox.salesforce.routing import Route
+from prefect_crm_erp.sandbox.salesforce.schema import SObject
 from prefect_crm_erp.sandbox.salesforce.soql import ast
 from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply, bad_request, not_found
 
@@ -30,15 +31,17 @@ def create_ingest(call: Call) -> Reply:
     sobject = call.state.org.schema.objects.get(str(body.get("object", "")).lower())
     if sobject is None:
         raise bad_request("INVALIDENTITY", f"InvalidEntity : Unable to find object: {body.get('object')}")
-    key = str(body["externalIdFieldName"]) if body.get("externalIdFieldName") else None
-    if operation == "upsert":
-        if key is None:
-            raise bad_request(
-                "INVALIDJOB", "InvalidJob : External ID was blank for Upsert. An External ID must be specified"
-            )
-        key = rows.external_id_field(sobject, key).name
+    key = _upsert_key(sobject, body) if operation == "upsert" else None
     job = IngestJob(**_common(call, operation, sobject.name, body), external_id_field=key)
     return Reply(body=call.state.bulk.add(job).to_json())
+
+
+def _upsert_key(sobject: SObject, body: Mapping[str, Any]) -> str:
+    name = body.get("externalIdFieldName")
+    if not name:
+        message = "InvalidJob : External ID was blank for Upsert. An External ID must be specified"
+        raise bad_request("INVALIDJOB", message)
+    return rows.external_id_field(sobject, str(name)).name
 
 
 def _common(call: Call, operation: str, object_name: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 import zlib
@@ -19,6 +20,7 @@ from prefect_crm_erp.sandbox.salesforce.row_batches import Outcome, check_not_re
 from prefect_crm_erp.sandbox.salesforce.rows import Saved, value_of, without
 from prefect_crm_erp.sandbox.salesforce.wire import Call, RowFailures, not_found
 
+logger = logging.getLogger(__name__)
 CHUNK_ROWS = 200
 _QUEUED_SHARE = 0.25
 
@@ -71,10 +73,13 @@ class Job:
         """Move on to where the job should be by now."""
         if not self.running or self.share_done < 0:
             return
-        self.state = "InProgress"
-        self.work(self.share_done)
-        if self.share_done >= 1 and self.state == "InProgress":
-            self.state = "JobComplete"
+        share = self.share_done
+        try:
+            self.work(share)
+            self.state = "JobComplete" if share >= 1 else "InProgress"
+        except Exception:
+            logger.exception("bulk job %s failed", self.job_id)
+            self.state, self.error_message = "Failed", "InternalServerError : An unexpected error occurred"
         self.modified = self.call.state.org.clock.now()
 
     def work(self, share: float) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json;charset=UTF-8"
 _BEARER = re.compile(r"(?:Bearer|OAuth)\s+(\S+)", re.IGNORECASE)
-SMALLEST_GZIP = 1024
+_SMALLEST_GZIP = 1024
 
 
 @dataclass(frozen=True)
@@ -233,6 +233,6 @@ def parse_query(text: str) -> dict[str, str]:
 
 def compress(content: bytes, accept_encoding: str) -> bytes | None:
     """The gzip form of a body, when the client takes it and it is worth it; else None."""
-    if len(content) < SMALLEST_GZIP or "gzip" not in accept_encoding.lower():
+    if len(content) < _SMALLEST_GZIP or "gzip" not in accept_encoding.lower():
         return None
     return gzip.compress(content, compresslevel=1, mtime=0)
