@@ -8,20 +8,17 @@ from babel.numbers import get_territory_currencies
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.ledger import CrossReference
 from prefect_crm_erp.blocks.policies.orders import DealsWithoutLines, OrderPolicy
 from prefect_crm_erp.models.geography import country_code
 from prefect_crm_erp.models.money import ZERO, minor_units, plain, round_money, split_amount
-from prefect_crm_erp.models.outcomes import Note, Outcome, Queue, Verdict
+from prefect_crm_erp.models.outcomes import Note, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Deal, DealLine
 from prefect_crm_erp.tasks.clean import Defect, clean_account
 from prefect_crm_erp.tasks.extract import still_waiting
 from prefect_crm_erp.tasks.item import Item, open_items
+from prefect_crm_erp.tasks.recognise import already_done, look_up
 from prefect_crm_erp.tasks.run import Run
-
-VIA = "via "
-"""Starts the fingerprint of an opportunity that was ordered through one of its quotes or orders."""
 
 
 @task(name="Check", cache_policy=NO_CACHE, persist_result=False)
@@ -30,25 +27,13 @@ def check_records(run: Run, page: Page[Item]) -> Page[Item]:
 
     Deals with defects get their verdict (Data Quality Exception) with every defect named at once.
     """
-    _bind_known(run, page)
+    look_up(run, page)
     for item in open_items(page):
-        item.verdict = _exclusion(run, item) or _already_done(item)
+        item.verdict = _exclusion(run, item) or already_done(item)
     still_waiting(run, list(open_items(page)))
     for item in open_items(page):
         _check(run, item)
     return page
-
-
-def _bind_known(run: Run, page: Page[Item]) -> None:
-    bound = run.store.bound(run.kind, [item.key for item in page])
-    opportunities = [item.deal.opportunity_id for item in page if item.deal.opportunity_id]
-    aliases = run.store.bound("opportunity", opportunities) if run.kind != "opportunity" and opportunities else {}
-    for item in page:
-        known: list[CrossReference] = bound.get(item.key, [])
-        item.binding = known[0] if known else None
-        for alias in aliases.get(item.deal.opportunity_id or "", []):
-            if item.binding is None and not alias.fingerprint.startswith(f"{VIA}{run.kind} "):
-                item.verdict = Verdict.excluded(f"Its opportunity is in the ERP already, as order {alias.erp_number}")
 
 
 def _exclusion(run: Run, item: Item) -> Verdict | None:
@@ -62,23 +47,6 @@ def _exclusion(run: Run, item: Item) -> Verdict | None:
     if start and deal.closed_on and deal.closed_on < start:
         return Verdict.excluded(f"It closed on {deal.closed_on}, before the integration's start on {start}")
     return None
-
-
-def _already_done(item: Item) -> Verdict | None:
-    binding = item.binding
-    if binding is None:
-        return None
-    if binding.fingerprint.startswith(VIA):
-        through = binding.fingerprint.removeprefix(VIA)
-        return Verdict.excluded(f"It was ordered through its {through}, as order {binding.erp_number}")
-    if binding.fingerprint == item.content_digest():
-        return Verdict(Outcome.UNCHANGED)
-    reason = (
-        f"The deal changed after order {binding.erp_number} was placed "
-        f"({binding.crm_total} {binding.currency} then, {item.deal.total} {item.currency} now); "
-        "amend the order in the ERP, or undo the change in the CRM"
-    )
-    return Verdict.queued(Queue.MANUAL_REVIEW, reason, error="ChangedAfterOrder", fields=("lines",))
 
 
 def _check(run: Run, item: Item) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from prefect_crm_erp.blocks.ledger import AuditEntry, Binding
+from prefect_crm_erp.blocks.ledger import AuditEntry, Binding, LeaseLostError
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import CreditLimitError
 from prefect_crm_erp.models.money import plain
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Rejected, Verdict, WriteResult
 from prefect_crm_erp.models.records import Company, OrderStatus, SalesOrder
-from prefect_crm_erp.tasks.check import VIA
 from prefect_crm_erp.tasks.convert import crm_total
 from prefect_crm_erp.tasks.item import Item
+from prefect_crm_erp.tasks.recognise import (
+    OPPORTUNITY,
+    already_done,
+    intend_opportunities,
+    opportunities_kept,
+    via,
+)
 from prefect_crm_erp.tasks.run import Run
 
 
@@ -25,10 +31,10 @@ class Placing:
         run: The run, which holds the claims on these orders.
         slot: The ERP connection.
         items: Converted deals of one company.
-        unknown: Keys whose outcome is unknown from an earlier run.
+        unknown: Keys whose outcome is unknown from an earlier run, with the fingerprint of what it sent.
     """
 
-    def __init__(self, run: Run, slot: ErpSlot, items: Sequence[Item], unknown: set[str]) -> None:
+    def __init__(self, run: Run, slot: ErpSlot, items: Sequence[Item], unknown: Mapping[str, str]) -> None:
         self.run = run
         self.slot = slot
         self.erp = run.erps[slot]
@@ -40,16 +46,24 @@ class Placing:
     def run_all(self) -> None:
         """Find what is there, create what is not, prove the totals, confirm and bind.
 
+        Items that another run holds or has taken over stay without verdict.
+
         Raises:
             TransientError: The ERP does not answer; what was sent is found by key in the next run.
         """
         self._drop_lost_claims()
-        found = self.erp.find(SalesOrder, list(self.items))
+        with opportunities_kept(self.run, self._open()) as mine:
+            self._drop({item.key for item in self._open()} - {item.key for item in mine})
+            self._place()
+
+    def _place(self) -> None:
+        found = self.erp.find(SalesOrder, [item.key for item in self._open()])
         for key, orders in found.items():
             self._judge_found(self.items[key], orders)
         self._update_drafts([self.items[key] for key in found])
-        self._create([item for key, item in self.items.items() if key not in found])
+        self._create([item for item in self._open() if item.key not in found])
         self._prove()
+        self._drop_lost_claims()
         self._confirm()
         self._bind()
 
@@ -59,9 +73,10 @@ class Placing:
     def _drop_lost_claims(self) -> None:
         """A run that slept through its lease must not write what another one has taken over."""
         mine = self.run.store.renew(self.run.kind, list(self.items), self.run.run_id, self.run.lease)
-        lost = [item for key, item in self.items.items() if key not in mine]
-        self.run.wait(lost, "Another run has taken this deal over", "Busy")
-        self.items = {key: item for key, item in self.items.items() if key in mine}
+        self._drop(self.items.keys() - mine)
+
+    def _drop(self, keys: Collection[str]) -> None:
+        self.items = {key: item for key, item in self.items.items() if key not in keys}
 
     # ---------------------------------------------------------------- what is there already
 
@@ -80,27 +95,51 @@ class Placing:
         elif order.status is OrderStatus.DRAFT and item.order is not None:
             item.order = item.order.model_copy(update={"erp_id": order.erp_id, "status": order.status})
         else:
-            item.order = order
-            if _is_binding(order):
-                self.standing.add(item.key)
-                item.notes.append(Note("order", f"Found in {self.erp.system} by its key; nothing was sent again"))
+            self._use_as_it_is(item, order)
+
+    def _use_as_it_is(self, item: Item, order: SalesOrder) -> None:
+        if _is_binding(order):
+            self.standing.add(item.key)
+            item.notes.append(Note("order", f"Found in {self.erp.system} by its key; nothing was sent again"))
+            if item.key in self.unknown and not self._is_outdated(item):
+                item.changes += order_changes(item.order)
+        elif self._is_outdated(item):
+            number = order.number or order.erp_id
+            _review(item, f"Order {number} in {self.erp.system} is of this deal before it changed; cancel it there")
+        item.order = order
+
+    def _is_outdated(self, item: Item) -> bool:
+        """Whether the ledger knows that what an earlier run sent is not what the deal says now."""
+        return self.unknown.get(item.key, item.content_digest()) != item.content_digest()
 
     def _update_drafts(self, found: Sequence[Item]) -> None:
         """Bring drafts that an earlier run left behind to what the deal says now."""
         drafts = [
             item for item in found if item.verdict is None and item.order and item.order.status is OrderStatus.DRAFT
         ]
+        for item in drafts:
+            item.changes += order_changes(item.order)
         self._take(drafts, self.erp.write([item.order for item in drafts if item.order], self.company))
 
     # ---------------------------------------------------------------- the road of a new order
 
     def _create(self, items: Sequence[Item]) -> None:
-        if not items:
-            return
-        self.run.store.intend(self.run.kind, {item.key: item.content_digest() for item in items}, self.run.run_id)
-        for item in items:
+        intended = self._intend(items)
+        for item in intended:
             item.changes += order_changes(item.order)
-        self._take(items, self.erp.write([item.order for item in items if item.order], self.company))
+        if intended:
+            self._take(intended, self.erp.write([item.order for item in intended if item.order], self.company))
+
+    def _intend(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Write the intents; a run that slept must not send what another one has taken over meanwhile."""
+        try:
+            intend_opportunities(self.run, items)
+            self.run.store.intend(self.run.kind, {item.key: item.content_digest() for item in items}, self.run.run_id)
+        except LeaseLostError as error:
+            lost = {item.key for item in items if error.keys & {item.key, item.deal.opportunity_id}}
+            self._drop(lost)
+            return self._intend([item for item in items if item.key not in lost])
+        return items
 
     def _take(self, items: Sequence[Item], results: Sequence[WriteResult[SalesOrder]]) -> None:
         for item, result in zip(items, results, strict=True):
@@ -117,7 +156,7 @@ class Placing:
         """Compare the ERP's total with the deal's, to the cent, before the order becomes binding."""
         for item in self._open():
             ours, theirs = crm_total(item.deal), erp_total(item)
-            if theirs == ours:
+            if theirs == ours or (item.key in self.standing and self._is_outdated(item)):
                 continue
             shown = "no total" if theirs is None else f"{theirs:,} {item.currency}"
             reason = (
@@ -151,6 +190,9 @@ class Placing:
     def _verdict(self, item: Item) -> Verdict:
         if item.key not in self.standing:
             return Verdict(Outcome.WRITTEN)
+        done = already_done(item)
+        if done and done.outcome is not Outcome.UNCHANGED:
+            return done
         if item.key in self.unknown:
             return Verdict(Outcome.WRITTEN, "An earlier run had sent it; its outcome was looked up by its key")
         return Verdict(Outcome.UNCHANGED, f"It was in {self.erp.system} already and is linked now")
@@ -158,6 +200,7 @@ class Placing:
     def _bindings(self, item: Item) -> list[Binding]:
         if item.order is None:
             return []
+        outdated = item.key in self.standing and self._is_outdated(item)
         binding = Binding(
             kind=self.run.kind,
             key=item.key,
@@ -165,17 +208,16 @@ class Placing:
             company=self.company.id,
             erp_id=str(item.order.erp_id),
             erp_number=item.order.number,
-            fingerprint=item.content_digest(),
+            fingerprint=self.unknown[item.key] if outdated else item.content_digest(),
             currency=item.currency,
-            crm_total=crm_total(item.deal),
+            crm_total=erp_total(item) if outdated else crm_total(item.deal),
             erp_total=erp_total(item),
         )
         opportunity = item.deal.opportunity_id
         if not opportunity or opportunity == item.key:
             return [binding]
         # An opportunity that was ordered through its quote or order must not be ordered again as itself.
-        via = f"{VIA}{self.run.kind} {item.deal.number or item.key}"
-        return [binding, replace(binding, kind="opportunity", key=opportunity, fingerprint=via)]
+        return [binding, replace(binding, kind=OPPORTUNITY, key=opportunity, fingerprint=via(self.run, item))]
 
     def _audit(self, item: Item) -> AuditEntry:
         return AuditEntry(

@@ -7,7 +7,7 @@ has an unknown outcome: the ERP is asked for it by key before anything is sent.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -19,6 +19,7 @@ from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.claims import held, patience
 from prefect_crm_erp.tasks.item import Item, open_items
 from prefect_crm_erp.tasks.placing import Placing, order_changes
+from prefect_crm_erp.tasks.recognise import already_done, leave_to_quotes, look_up
 from prefect_crm_erp.tasks.run import Run, by_company, by_slot
 
 
@@ -52,14 +53,15 @@ def _place_mine(run: Run, items: Sequence[Item]) -> list[Item]:
     mine = [item for item in items if item.key in claimed.mine]
     with held(run, run.kind, [item.key for item in mine]):
         _recognise(run, items)
+        leave_to_quotes(run, mine, claimed.unknown)
         try:
-            _place(run, [item for item in mine if item.verdict is None], set(claimed.unknown))
+            _place(run, [item for item in mine if item.verdict is None], claimed.unknown)
         finally:
             _release(run, mine)
     return [item for item in items if item.verdict is None]
 
 
-def _place(run: Run, items: Sequence[Item], unknown: set[str]) -> None:
+def _place(run: Run, items: Sequence[Item], unknown: Mapping[str, str]) -> None:
     for slot, of_slot in by_slot(items).items():
         for group in by_company(of_slot).values():
             for batch in chunks(group, run.erps[slot].capabilities.batch_size):
@@ -70,10 +72,10 @@ def _place(run: Run, items: Sequence[Item], unknown: set[str]) -> None:
 
 def _recognise(run: Run, items: Sequence[Item]) -> None:
     """Another run may have bound a deal between our check and our claim."""
-    bound = run.store.bound(run.kind, [item.key for item in items])
+    look_up(run, items)
     for item in items:
-        if bound.get(item.key):
-            item.binding = bound[item.key][0]
+        item.verdict = item.verdict or already_done(item)
+        if item.verdict and item.verdict.outcome is Outcome.UNCHANGED:
             item.verdict = Verdict(Outcome.UNCHANGED, "Written by another run at the same time")
 
 
