@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 from prefect import flow
 from prefect.context import FlowRunContext
 
 from prefect_crm_erp.blocks import Integration
-from prefect_crm_erp.flows.outcome import failed
+from prefect_crm_erp.flows.forms import titled
+from prefect_crm_erp.flows.outcome import completed, failed
 from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError
 from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
 from prefect_crm_erp.models.records import DealSource
@@ -31,11 +32,11 @@ Source = Literal["closed-won opportunities", "accepted quotes", "activated order
 
 @flow(name="quote-to-order", validate_parameters=True, persist_result=False, retries=0)
 def quote_to_order(
-    integration: Integration,
-    source: Source = "closed-won opportunities",
-    records: list[str] | None = None,
-    since: datetime | None = None,
-    dry_run: bool = False,
+    integration: Annotated[Integration, titled("Integration")],
+    source: Annotated[Source, titled("Source")] = "closed-won opportunities",
+    records: Annotated[list[str] | None, titled("Only these records")] = None,
+    since: Annotated[datetime | None, titled("Changed since")] = None,
+    dry_run: Annotated[bool, titled("Dry run")] = False,
 ) -> RunReport:
     """Turn closed deals into orders of the ERP, each exactly once, and write the result back to the CRM.
 
@@ -64,9 +65,10 @@ def quote_to_order(
     """
     try:
         run = open_run(integration, source, records, dry_run)
-        return _road(run, records, _aware(since))
+        report = _road(run, records, _aware(since))
     except ConnectorError as error:
-        return failed(error, source.replace(" ", "-"))  # type: ignore[return-value]  # a state ends the run
+        return failed(error, source)  # type: ignore[return-value]  # a state ends the run
+    return completed(report)  # type: ignore[return-value]  # likewise; a caller gets the report
 
 
 def open_run(integration: Integration, source: str, records: Sequence[str] | None, dry_run: bool) -> Run:

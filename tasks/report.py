@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from uuid import UUID
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
 
 from prefect_crm_erp.blocks.ledger import Coverage
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
@@ -23,9 +24,17 @@ from prefect_crm_erp.tasks.convert import crm_total, in_minor_units
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.placing import erp_total
 from prefect_crm_erp.tasks.run import Run
-
-ROWS_SHOWN = 500
-"""Rows that a table shows; the ledger has them all."""
+from prefect_crm_erp.tasks.tables import (
+    ROWS_SHOWN,
+    changes_tables,
+    counts_table,
+    excluded_table,
+    parked_tables,
+    queues_table,
+    review_table,
+    totals_table,
+    written_table,
+)
 
 
 class CoverageError(ConnectorError):
@@ -80,6 +89,14 @@ class RunReport:
         with self._ledger.open().for_integration(self._name) as store:
             yield from store.rows(self.run_id, outcome=outcome)
 
+    def in_words(self) -> str:
+        """The counts as a sentence, for people."""
+        written = "would be written" if self.dry_run else "written"
+        return (
+            f"{self.source:,} records read: {self.written:,} {written}, {self.unchanged:,} unchanged, "
+            f"{self.queued:,} queued, {self.excluded:,} excluded"
+        )
+
     def __repr__(self) -> str:
         """The counts."""
         return (
@@ -100,7 +117,7 @@ def record_outcomes(run: Run, page: Page[Item]) -> None:
 def start_progress(run: Run) -> UUID:
     """The progress bar of the run."""
     artifact = create_progress_artifact(
-        progress=0.0, key=f"{run.kind}-to-order-progress", description=f"Reading {run.source.value}"
+        progress=0.0, key=artifact_key(run.source, "progress"), description=f"Reading {run.source.value}"
     )
     return artifact if isinstance(artifact, UUID) else UUID(str(artifact))
 
@@ -184,7 +201,8 @@ def report_run(run: Run) -> RunReport:
     """
     coverage = run.store.coverage(run.run_id)
     report = RunReport(run, coverage)
-    _publish(run, report)
+    _publish(run, report, coverage)
+    get_run_logger().info("%s", report.in_words())
     _prove(run, coverage)
     if run.reading.reached is not None and run.reading.is_seamless and not run.dry_run:
         run.store.advance(run.stream, run.reading.reached)
@@ -205,144 +223,67 @@ def _prove(run: Run, coverage: Coverage) -> None:
         )
 
 
-def _publish(run: Run, report: RunReport) -> None:
-    key = run.source.value.replace(" ", "-")
-    create_markdown_artifact(_summary(run, report), key=f"{key}-summary", description="What happened in this run")
-    rows = [*islice(run.store.rows(run.run_id, outcome=Outcome.WRITTEN), ROWS_SHOWN)]
+def _publish(run: Run, report: RunReport, coverage: Coverage) -> None:
+    rows = partial(run.store.rows, run.run_id)
+    written = [*islice(rows(outcome=Outcome.WRITTEN), ROWS_SHOWN)]
+    parked = [*islice(rows(outcome=Outcome.QUEUED), ROWS_SHOWN)]
     title = "Would be written" if run.dry_run else "Written"
-    create_markdown_artifact(
-        f"## {title}\n\n{_written_table(rows, report.written)}",
-        key=f"{key}-written",
-        description=f"{title} in this run",
-    )
-    rows = [*islice(run.store.rows(run.run_id, outcome=Outcome.QUEUED), ROWS_SHOWN)]
-    create_markdown_artifact(
-        f"## Parked\n\n{_parked_table(rows, report.queued)}", key=f"{key}-parked", description="What waits, and why"
+    _show(run, "summary", _summary(run, report, coverage), report.in_words())
+    _show(run, "written", f"# {title}\n\n{written_table(written, report.written)}", f"{title}: {report.written:,}")
+    _show(
+        run, "parked", f"# Parked\n\n{parked_tables(parked, report.queued)}", f"What waits, and why: {report.queued:,}"
     )
     if run.dry_run:
-        rows = [*islice(run.store.rows(run.run_id, outcome=Outcome.WRITTEN), ROWS_SHOWN)]
-        create_markdown_artifact(
-            f"## Before and after\n\n{_changes_table(rows)}",
-            key=f"{key}-dry-run",
-            description="Field by field, what a real run would write",
-        )
+        changes = changes_tables(written, report.written)
+        _show(run, "dry-run", f"# Before and after\n\n{changes}", "Field by field, what a real run would write")
 
 
-def _summary(run: Run, report: RunReport) -> str:
-    queues = Counter(row.queue for row in run.store.rows(run.run_id, outcome=Outcome.QUEUED))
-    excluded = Counter(row.reason for row in run.store.rows(run.run_id, outcome=Outcome.EXCLUDED))
-    lines = [
-        f"# {run.source.value.capitalize()} → {' and '.join(sorted({erp.system for erp in run.erps.values()}))}",
-        "**Dry run: nothing was written.**" if run.dry_run else "",
-        _table(
-            ("Records read", "Written", "Unchanged", "Queued", "Excluded"),
-            [[str(n) for n in (report.source, report.written, report.unchanged, report.queued, report.excluded)]],
-        ),
-        f"{report.source} = {report.written} + {report.unchanged} + {report.queued} + {report.excluded}: "
-        "every record is accounted for.",
-    ]
-    if queues:
-        named = [[queue.value if queue else "", str(count)] for queue, count in queues.most_common()]
-        lines += ["## Queues", _table(("Queue", "Records"), named)]
-    if excluded:
-        lines += ["## Excluded", _table(("Reason", "Records"), [[why, str(n)] for why, n in excluded.most_common(20)])]
-    lines += ["## To review", *_flags(run)]
-    calls = f"{report.crm_calls} requests to {run.crm.system}, {report.erp_calls} to the ERP"
+def _show(run: Run, name: str, markdown: str, description: str) -> None:
+    create_markdown_artifact(markdown, key=artifact_key(run.source, name), description=description)
+
+
+def artifact_key(source: str, name: str) -> str:
+    """Key of an artifact: runs of one source are versions of it."""
+    return f"{source.replace(' ', '-')}-{name}"
+
+
+def _summary(run: Run, report: RunReport, coverage: Coverage) -> str:
+    rows = partial(run.store.rows, run.run_id)
+    counts = {
+        "Records read": report.source,
+        "Would be written" if run.dry_run else "Written": report.written,
+        "Unchanged": report.unchanged,
+        "Queued": report.queued,
+        "Excluded": report.excluded,
+    }
+    sections = {
+        "Orders": totals_table(rows(outcome=Outcome.WRITTEN)),
+        "Queues": queues_table(Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)),
+        "Excluded": excluded_table(Counter(row.reason for row in rows(outcome=Outcome.EXCLUDED))),
+        "To review": review_table(rows()),
+    }
+    return "\n\n".join(
+        [
+            f"# {run.source.value.capitalize()} → {' and '.join(sorted({erp.system for erp in run.erps.values()}))}",
+            *(["**Dry run: nothing was written.**"] if run.dry_run else []),
+            counts_table(counts),
+            _equation(report, coverage),
+            *(f"## {title}\n\n{shown}" for title, shown in sections.items() if shown),
+            f"*{_calls(run, report)}.*",
+        ]
+    )
+
+
+def _equation(report: RunReport, coverage: Coverage) -> str:
+    sums = f"{report.source} = {report.written} + {report.unchanged} + {report.queued} + {report.excluded}"
+    if coverage.complete:
+        return f"{sums}: every record is accounted for."
+    return "**Not every record is accounted for.** Run it again: the records are read again."
+
+
+def _calls(run: Run, report: RunReport) -> str:
+    calls = f"{report.crm_calls:,} requests to {run.crm.system}, {report.erp_calls:,} to the ERP"
     used = run.crm.calls
     if used.allowed:
         calls += f"; {used.used:,} of {used.allowed:,} {run.crm.system} calls are used today"
-    return "\n\n".join(line for line in [*lines, f"*{calls}.*"] if line)
-
-
-def _flags(run: Run) -> list[str]:
-    """What was assumed on the way and somebody should look at."""
-    flagged = [
-        [note.flag, link(row.name, row.crm_url), text(note.text)]
-        for row in run.store.rows(run.run_id)
-        for note in row.notes
-        if note.flag
-    ]
-    if not flagged:
-        return ["Nothing was assumed on the way."]
-    return [_table(("For", "Deal", "What"), flagged[:ROWS_SHOWN], raw=True), *_rest(len(flagged))]
-
-
-def _written_table(rows: Sequence[ReportRow], count: int) -> str:
-    if not rows:
-        return "Nothing."
-    head = ("Deal", "Account", "Order", "Subsidiary", "Total in the CRM", "Total in the ERP", "On the way")
-    body = [
-        [
-            link(row.name, row.crm_url),
-            text(row.account),
-            link(row.erp_number or "(new)", row.erp_url),
-            text(row.subsidiary),
-            amount(row.crm_total, row.currency),
-            amount(row.erp_total, row.currency),
-            text("; ".join(note.text for note in row.notes if note.field != "subsidiary")),
-        ]
-        for row in rows
-    ]
-    return "\n\n".join([_table(head, body, raw=True), *_rest(count)])
-
-
-def _parked_table(rows: Sequence[ReportRow], count: int) -> str:
-    if not rows:
-        return "Nothing waits."
-    head = ("Deal", "Account", "Queue", "Why", "Total")
-    body = [
-        [
-            link(row.name, row.crm_url),
-            text(row.account),
-            text(row.queue.value if row.queue else ""),
-            text(row.reason),
-            amount(row.crm_total, row.currency),
-        ]
-        for row in rows
-    ]
-    return "\n\n".join([_table(head, body, raw=True), *_rest(count)])
-
-
-def _changes_table(rows: Iterable[ReportRow]) -> str:
-    body = [
-        [link(row.name, row.crm_url), text(change.field), text(change.before or "—"), text(change.after or "—")]
-        for row in rows
-        for change in row.changes
-    ]
-    return _table(("Deal", "Field", "Before", "After"), body[: ROWS_SHOWN * 4], raw=True) if body else "Nothing."
-
-
-def _rest(count: int) -> list[str]:
-    return [f"The first {ROWS_SHOWN} of {count}; the ledger has them all."] if count > ROWS_SHOWN else []
-
-
-# -------------------------------------------------------------------- markdown that untrusted text cannot break
-
-
-def text(value: str | None) -> str:
-    """Untrusted text for a cell of a Markdown table: no markup, no new cells, no line ends.
-
-    Example:
-        >>> text("a|b <script>")
-        'a\\\\|b &lt;script&gt;'
-    """
-    cleaned = " ".join((value or "").split())
-    escaped = re.sub(r"([\\`*_\[\]|#!~])", r"\\\1", cleaned)
-    return escaped.replace("<", "&lt;").replace(">", "&gt;")
-
-
-def link(label: str, url: str | None) -> str:
-    """A link, or the bare label when there is no address."""
-    return f"[{text(label)}]({url.replace(')', '%29').replace(' ', '%20')})" if url else text(label)
-
-
-def amount(value: Decimal | None, currency: str | None) -> str:
-    """An amount with its currency."""
-    return "" if value is None else f"{value:,} {currency or ''}".strip()
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, raw: bool = False) -> str:
-    """A Markdown table; cells are escaped unless they are made already."""
-    cells = rows if raw else [[text(cell) for cell in row] for row in rows]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in cells)])
+    return calls
