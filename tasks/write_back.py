@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from prefect import task
@@ -15,7 +15,7 @@ from prefect_crm_erp.models.errors import ConnectorError, LockedRecordError, Tra
 from prefect_crm_erp.models.keys import fold
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
-from prefect_crm_erp.models.records import DealSource
+from prefect_crm_erp.models.records import DealSource, SalesOrder
 from prefect_crm_erp.tasks.extract import owed_kind
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import Run
@@ -27,19 +27,39 @@ SYNCED = "Synced"
 def write_back(run: Run, page: Page[Item]) -> Page[Item]:
     """Bring order number, status, amount and sync state of each deal to the CRM, and the account to a customer.
 
-    A deal that the CRM refuses to update keeps its order; the write-back is owed, and the next run tries it again.
+    A deal that the CRM refuses to update keeps its order; the write-back is owed, and the next run makes up for it, as
+    it does for a run that died before it.
     """
     if run.dry_run:
         return page
+    owed = {entry.key for entry in run.store.parked(kind=owed_kind(run), keys=[item.key for item in page])}
+    late = [item for item in page if _is_unchanged(item) and (item.key in owed or _is_new(_success(item), item))]
+    told = [item for item in page if not _is_unchanged(item)] + _recall(run, late)
     updates: dict[tuple[CrmObject, str], tuple[Update, list[Item]]] = {}
-    for item in page:
+    for item in told:
         for update in _updates(run, item):
             known = updates.setdefault((update.object, update.record_id), (update, []))
             known[1].append(item)
-    if updates:
-        _send(run, updates)
-    _settle_owed(run, page)
+    failed = _send(run, updates) if updates else set()
+    _settle(run, [item for item in told if item.key not in failed], owed)
     return page
+
+
+def _is_unchanged(item: Item) -> bool:
+    return item.verdict is not None and item.verdict.outcome is Outcome.UNCHANGED
+
+
+def _recall(run: Run, items: Sequence[Item]) -> list[Item]:
+    """Fetch the orders of deals that are written back late; those whose ERP does not answer stay for the next run."""
+    recalled: list[Item] = []
+    for slot in run.erps:
+        mine = {item.binding.erp_id: item for item in items if item.binding and item.binding.erp == slot.value}
+        if mine and run.is_up(slot, ()):
+            with run.guard(slot, ()):
+                for order in run.erps[slot].read(SalesOrder, list(mine)):
+                    mine[str(order.erp_id)].order = order
+                recalled += mine.values()
+    return recalled
 
 
 def erp_reference(slot: ErpSlot, erp_id: str) -> str:
@@ -54,14 +74,14 @@ def _updates(run: Run, item: Item) -> Iterable[Update]:
     verdict = item.verdict
     if verdict is None or verdict.outcome is Outcome.EXCLUDED:
         return
-    if verdict.outcome is Outcome.QUEUED and verdict.queue:
-        said = {"erp_sync_status": verdict.queue.value, "erp_sync_error": verdict.reason}
-        yield from _if_new(run.object, item.key, said, _current(item))
-        return
     said = _success(item)
-    yield from _if_new(run.object, item.key, said, _current(item))
-    yield from _opportunity(run, item, said)
-    yield from _account(run, item)
+    if verdict.outcome is Outcome.QUEUED and verdict.queue:
+        said |= {"erp_sync_status": verdict.queue.value, "erp_sync_error": verdict.reason}
+    if _is_new(said, item):
+        yield Update(run.object, item.key, said)
+    if verdict.outcome is not Outcome.QUEUED:
+        yield from _opportunity(run, item, said)
+        yield from _account(run, item)
 
 
 def _success(item: Item) -> dict[str, Any]:
@@ -81,64 +101,60 @@ def _success(item: Item) -> dict[str, Any]:
     return said
 
 
-def _current(item: Item) -> dict[str, Any]:
-    deal = item.deal
-    names = ("erp_id", "erp_order_number", "erp_status", "erp_amount", "erp_sync_status", "erp_sync_error")
-    return {name: getattr(deal, name) for name in names}
-
-
-def _if_new(target: CrmObject, record_id: str, said: dict[str, Any], current: dict[str, Any]) -> Iterable[Update]:
-    """Only what the CRM does not say already: what we write must not come back as a change."""
-    if any(_differs(value, current.get(name)) for name, value in said.items()):
-        yield Update(target, record_id, said)
+def _is_new(said: dict[str, Any], item: Item) -> bool:
+    """Whether the CRM does not say so already: what we write must not come back as a change."""
+    return any(_differs(value, getattr(item.deal, name)) for name, value in said.items())
 
 
 def _differs(value: Any, current: Any) -> bool:
-    if isinstance(value, str) and isinstance(current, str):
-        return value.strip() != current.strip()
-    return bool(value != current) and not (value in (None, "") and current in (None, ""))
+    """Compare with what the CRM shows, which may have tidied a text's white space and cut it short."""
+    if not (isinstance(value, str) and isinstance(current, str)):
+        return bool(value != current) and not (value in (None, "") and current in (None, ""))
+    said, shown = " ".join(value.split()), " ".join(current.split())
+    return not (said == shown or (shown.endswith("…") and said.startswith(shown[:-1])))
 
 
 def _opportunity(run: Run, item: Item, said: dict[str, Any]) -> Iterable[Update]:
     """The opportunity of an ordered quote or order shows the order too; with an accepted quote it is won."""
     opportunity = item.deal.opportunity_id
-    if not said or run.object is CrmObject.OPPORTUNITY or not opportunity or item.verdict is None:
+    if not said or run.object is CrmObject.OPPORTUNITY or not opportunity:
         return
     won = run.source is DealSource.ACCEPTED_QUOTES and fold(item.deal.opportunity_stage) != "closed won"
-    if item.verdict.outcome is Outcome.WRITTEN or won:
-        stage = {"stage": "Closed Won"} if won else {}
-        yield Update(CrmObject.OPPORTUNITY, opportunity, said | stage)
+    yield Update(CrmObject.OPPORTUNITY, opportunity, said | ({"stage": "Closed Won"} if won else {}))
 
 
 def _account(run: Run, item: Item) -> Iterable[Update]:
     """With its first order a prospect becomes a customer, and the account learns the customer's id."""
-    account, customer = item.deal.account, item.customer
-    if account is None or customer is None or customer.erp_id is None or item.binding is None:
+    account, order, policy = item.deal.account, item.order, run.integration.orders
+    if account is None or order is None or item.binding is None:
         return
-    policy = run.integration.orders
     said: dict[str, Any] = {}
     if not account.erp_id:  # an account that buys in several ERPs keeps the customer of its first order
-        said["erp_id"] = erp_reference(ErpSlot(item.binding.erp), customer.erp_id)
+        said["erp_id"] = erp_reference(ErpSlot(item.binding.erp), order.customer_id)
     if fold(account.type) in {fold(name) for name in policy.prospect_types}:
         said["type"] = policy.customer_type
-    yield from _if_new(CrmObject.ACCOUNT, account.crm_id, said, {"erp_id": account.erp_id, "type": account.type})
+    if said:
+        yield Update(CrmObject.ACCOUNT, account.crm_id, said)
 
 
 # -------------------------------------------------------------------- send and keep account
 
 
-def _send(run: Run, updates: dict[tuple[CrmObject, str], tuple[Update, list[Item]]]) -> None:
+def _send(run: Run, updates: dict[tuple[CrmObject, str], tuple[Update, list[Item]]]) -> set[str]:
+    """Send updates; give the keys of the deals for which something is owed now."""
     wanted = [update for update, _ in updates.values()]
     try:
         results = run.crm.write_back(wanted)
     except TransientError as error:
         results = [UpdateResult(update, error) for update in wanted]
+    failed: set[str] = set()
     for result in results:
         items = updates[result.update.object, result.update.record_id][1]
         if result.error is None:
             _audit(run, result.update)
         else:
-            _keep_owed(run, result.update, result.error, items)
+            failed |= _keep_owed(run, result.update, result.error, items)
+    return failed
 
 
 def _audit(run: Run, update: Update) -> None:
@@ -155,29 +171,44 @@ def _audit(run: Run, update: Update) -> None:
     run.store.audit([entry])
 
 
-def _keep_owed(run: Run, update: Update, error: ConnectorError, items: Iterable[Item]) -> None:
-    """The order stands; that the CRM does not show it is kept as a debt of its own."""
+def _keep_owed(run: Run, update: Update, error: ConnectorError, items: Sequence[Item]) -> set[str]:
+    """The order stands; that the CRM does not show it is kept as a debt of its own.
+
+    What it will never take for the account (its customer belongs to another account, too) is no debt.
+    """
+    may_pass = isinstance(error, TransientError | LockedRecordError)
+    entries: list[ParkEntry] = []
     for item in items:
         text = f"{run.crm.system} did not take the write-back to the {update.object.value}: {error.message}"
         if item.binding is not None:
             text = f"Order {item.binding.erp_number} stands in the ERP. {text}"
         item.notes.append(Note("write_back", text, "Sales"))
-        if update.object is CrmObject.ACCOUNT:
-            continue
-        queue = Queue.RETRY if isinstance(error, TransientError | LockedRecordError) else Queue.MANUAL_REVIEW
-        verdict = Verdict.queued(queue, text, error=type(error).__name__)
-        entry = ParkEntry(
-            kind=owed_kind(run),
-            key=item.key,
-            name=item.deal.number or item.deal.name,
-            verdict=verdict,
-            fingerprint=item.evaluation_digest(),
-            retry=run.retry_policy,
-        )
-        run.store.park(run.run_id, [entry])
+        if may_pass or update.object is not CrmObject.ACCOUNT:
+            queue = Queue.RETRY if may_pass else Queue.MANUAL_REVIEW
+            entries.append(_debt(run, item, Verdict.queued(queue, text, error=type(error).__name__)))
+    run.store.park(run.run_id, entries)
+    return {entry.key for entry in entries}
 
 
-def _settle_owed(run: Run, page: Page[Item]) -> None:
-    """Debts of deals that needed nothing more, or whose write-back went through, are settled."""
-    owed = {item.key for item in page if any(note.field == "write_back" for note in item.notes)}
-    run.store.resolve(owed_kind(run), [item.key for item in page if item.key not in owed], resolution="written")
+def _debt(run: Run, item: Item, verdict: Verdict) -> ParkEntry:
+    return ParkEntry(
+        kind=owed_kind(run),
+        key=item.key,
+        name=item.deal.number or item.deal.name,
+        verdict=verdict,
+        fingerprint=item.evaluation_digest(),
+        retry=run.retry_policy,
+    )
+
+
+def _settle(run: Run, items: Sequence[Item], owed: set[str]) -> None:
+    """Debts are settled with what went through; a deal in a queue keeps what it owes as an order."""
+    done = [item for item in items if item.key in owed and not (_is_queued(item) and item.binding)]
+    for item in done:
+        if _is_unchanged(item):
+            item.notes.append(Note("write_back", f"Its write-back to {run.crm.system} was owed and is made up for"))
+    run.store.resolve(owed_kind(run), [item.key for item in done], resolution="written")
+
+
+def _is_queued(item: Item) -> bool:
+    return item.verdict is not None and item.verdict.outcome is Outcome.QUEUED
