@@ -23,7 +23,7 @@ from prefect_crm_erp.blocks.erp._tryton_identifiers import keys_of, searched_for
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
-from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded
+from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded, tryton_id
 from prefect_crm_erp.models.capabilities import Capabilities
 from prefect_crm_erp.models.errors import RejectedRecordError, UnsupportedRecordError
 from prefect_crm_erp.models.keys import chunks, company_key, postcode_key
@@ -207,12 +207,12 @@ class Customers:
         custom = sorted({name for each in customers for name in each.custom})
         for each in customers:
             encode_custom(each.custom, self._references, PARTY)
-        ids = [int(str(each.erp_id)) for each in customers]
+        ids = [tryton_id(each) for each in customers]
         current = by_id(self._rows(ids, int(company.id), custom))
         return send_encoded(
             customers,
             lambda customer: party_changes(
-                customer, current.get(int(str(customer.erp_id))), self._maps, self._references, self._capabilities
+                customer, current.get(tryton_id(customer)), self._maps, self._references, self._capabilities
             ),
             lambda good, changes: self._send_changes(good, changes, company),
         )
@@ -220,7 +220,7 @@ class Customers:
     def _send_changes(
         self, customers: list[Customer], encoded: list[tuple[Row, list[Note]]], company: Company
     ) -> list[WriteResult[Customer]]:
-        ids = [int(str(each.erp_id)) for each in customers]
+        ids = [tryton_id(each) for each in customers]
         changes = [(identifier, values) for identifier, (values, _) in zip(ids, encoded, strict=True) if values]
         if changes:
             self._database.write(PARTY, changes, int(company.id))

@@ -10,7 +10,7 @@ from prefect_crm_erp.blocks.erp._tryton_maps import Maps, purchase_order, with_p
 from prefect_crm_erp.blocks.erp._tryton_order_values import SALE, OrderValues
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM, Database, Domain, Row
-from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded
+from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded, tryton_id
 from prefect_crm_erp.models.errors import RecordError, RejectedRecordError
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Note, Rejected, WriteResult, Written
@@ -149,17 +149,17 @@ class Orders:
     def update(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
         """Bring drafts to these values in one request; their lines are replaced."""
         number = int(company.id)
-        ids = [int(str(order.erp_id)) for order in orders]
+        ids = [tryton_id(order) for order in orders]
         current = by_id(self._rows(ids, number, ["state", "comment", "lines", "number"]))
 
         def send(good: list[SalesOrder], encoded: list[tuple[Row, list[Note]]]) -> list[WriteResult[SalesOrder]]:
-            good_ids = [int(str(order.erp_id)) for order in good]
+            good_ids = [tryton_id(order) for order in good]
             changes = [(each, values) for each, (values, _) in zip(good_ids, encoded, strict=True)]
             self._database.write(SALE, changes, number)
             return self._written(good_ids, [notes for _, notes in encoded], number, created=False)
 
         def encode(order: SalesOrder) -> tuple[Row, list[Note]]:
-            row = current.get(int(str(order.erp_id)))
+            row = current.get(tryton_id(order))
             if row is None or row["state"] != "draft":
                 raise _not_a_draft(order, row)
             values, notes = self._encode(order, company, buyers)
@@ -180,7 +180,7 @@ class Orders:
         and the next attempt goes on from there; one that is confirmed already is left alone.
         """
         number = int(company.id)
-        ids = [int(str(order.erp_id)) for order in orders]
+        ids = [tryton_id(order) for order in orders]
         rows = by_id(self._rows(ids, number, ["state", "party"]))
         errors = self._press("quote", [each for each in ids if _state(rows, each) == "draft"], number)
         ready = [each for each in ids if _state(rows, each) in ("draft", "quotation") and each not in errors]

@@ -10,7 +10,7 @@ from typing import Any
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
-from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded
+from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded, tryton_id
 from prefect_crm_erp.models.errors import RejectedRecordError, UnsupportedRecordError
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import WriteResult, Written
@@ -145,11 +145,11 @@ class Products:
     def update(self, products: Sequence[Product], company: Company) -> list[WriteResult[Product]]:
         """Bring products to these values; fields that are not set in a record stay as they are."""
         number = int(company.id)
-        ids = [int(str(each.erp_id)) for each in products]
+        ids = [tryton_id(each) for each in products]
         rows = by_id(self._database.read(PRODUCT, ids, _FIELDS, number))
 
         def send(good: list[Product], values: list[Row]) -> list[WriteResult[Product]]:
-            good_ids = [int(str(each.erp_id)) for each in good]
+            good_ids = [tryton_id(each) for each in good]
             changes = [(rows[each]["template"]["id"], new) for each, new in zip(good_ids, values, strict=True) if new]
             if changes:
                 self._database.write(TEMPLATE, changes, number)
@@ -158,7 +158,7 @@ class Products:
         return send_encoded(products, lambda product: self._changes(product, rows, company), send)
 
     def _changes(self, product: Product, rows: dict[int, Row], company: Company) -> Row:
-        row = rows.get(int(str(product.erp_id)))
+        row = rows.get(tryton_id(product))
         if row is None:
             raise RejectedRecordError(f"Tryton has no product with id {product.erp_id} any more", system=SYSTEM)
         now, given = self._decode(row, int(company.id)), product.model_fields_set

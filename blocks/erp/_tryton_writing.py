@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from prefect_crm_erp.blocks.erp._tryton_rpc import Row
-from prefect_crm_erp.models.errors import RecordError, TransientError, UnknownOutcomeError
+from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM, Row
+from prefect_crm_erp.models.errors import RecordError, TransientError, UnknownOutcomeError, UnsupportedRecordError
 from prefect_crm_erp.models.outcomes import Rejected, WriteResult
 from prefect_crm_erp.models.records import Record
 
@@ -52,3 +52,15 @@ def after_write(read: Callable[[], T]) -> T:
 def by_id(rows: Sequence[Row]) -> dict[int, Row]:
     """Rows by their id."""
     return {row["id"]: row for row in rows}
+
+
+def tryton_id(record: Record) -> int:
+    """The id of an existing record, as Tryton's number.
+
+    Raises:
+        UnsupportedRecordError: It is no id of Tryton's.
+    """
+    text = str(getattr(record, "erp_id", None))
+    if not text.isdecimal():
+        raise UnsupportedRecordError(f"{text!r} is no id of a record in Tryton", system=SYSTEM)
+    return int(text)

@@ -563,10 +563,13 @@ class TestUpdates:
         assert erp.annotations(changed) == before
         assert erp.count(draft) == 1
 
-    def test_a_record_that_is_gone_is_rejected(self, erp: ErpHarness, connection: ERP, company: Company) -> None:
-        ghost = erp.customer(erp_id="999999999")
-        (result,) = connection.write([ghost], company)
-        assert isinstance(result, Rejected)
+    @pytest.mark.parametrize("erp_id", ["999999999", "no id"])
+    def test_a_record_that_is_gone_is_rejected_alone(
+        self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer, erp_id: str
+    ) -> None:
+        gone, there = connection.write([erp.customer(erp_id=erp_id), buyer], company)
+        assert isinstance(gone, Rejected)
+        assert isinstance(there, Written)
 
 
 class TestRefusals:
