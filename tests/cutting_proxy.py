@@ -1,4 +1,4 @@
-"""An HTTP proxy that cuts connections, before a request reaches the server or after it has acted, or answers itself."""
+"""An HTTP proxy that cuts or holds connections, before a request reaches the server or after it, or answers itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +24,32 @@ class Cut(Enum):
     AFTER = "the server carries it out, and its answer is lost"
 
 
+class Hold:
+    """A request that is held back, before it reaches the server or before its answer reaches the client.
+
+    Args:
+        where: Before or after the server acts.
+    """
+
+    def __init__(self, where: Cut) -> None:
+        self.where = where
+        self._has_come = threading.Event()
+        self._may_go = threading.Event()
+
+    def wait(self, seconds: float = 60) -> None:
+        """Wait until the request is there."""
+        assert self._has_come.wait(seconds), "the request does not come"
+
+    def let_go(self) -> None:
+        """Let it go on."""
+        self._may_go.set()
+
+    def stop(self) -> None:
+        """The request is there, and waits until it may go on."""
+        self._has_come.set()
+        self._may_go.wait(120)
+
+
 @dataclass
 class _Rule:
     matches: Callable[[str], bool]
@@ -32,6 +58,18 @@ class _Rule:
     delay: float = 0.0
     status: int = 200
     answer: str = ""
+    hold: Hold | None = None
+
+    def pause(self, where: Cut) -> None:
+        if self.hold and self.hold.where is where:
+            self.hold.stop()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is gone misses nothing."""
 
 
 class CuttingProxy:
@@ -51,8 +89,7 @@ class CuttingProxy:
         self.authorization = ""
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
@@ -70,6 +107,22 @@ class CuttingProxy:
             delay: Seconds that pass before the connection breaks.
         """
         self._add(_Rule(lambda body: containing in body, where, times, delay))
+
+    @contextmanager
+    def hold(self, where: Cut, *, containing: str, then_cut: bool = False) -> Iterator[Hold]:
+        """Hold the next request whose body contains a text, until the block ends at the latest.
+
+        Args:
+            where: Before or after the server acts.
+            containing: Text in the request's body.
+            then_cut: Break the connection there, instead of letting the request go on.
+        """
+        hold = Hold(where)
+        self._add(_Rule(lambda body: containing in body, where if then_cut else None, 1, hold=hold))
+        try:
+            yield hold
+        finally:
+            hold.let_go()
 
     def answer(self, text: str, *, containing: str, status: int = 200, times: int = 1) -> None:
         """Answer in the server's place.
@@ -127,6 +180,8 @@ class CuttingProxy:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 proxy.authorization = self.headers.get("Authorization", proxy.authorization)
                 rule = proxy.take(body.decode())
+                if rule:
+                    rule.pause(Cut.BEFORE)
                 if rule and rule.cut is Cut.BEFORE:
                     self._break(rule.delay)
                     return
@@ -134,6 +189,8 @@ class CuttingProxy:
                     self._say(rule.status, rule.answer.encode())
                     return
                 response, content = self._forward(body)
+                if rule:
+                    rule.pause(Cut.AFTER)
                 if rule and rule.cut is Cut.AFTER:
                     self._break(rule.delay)
                     return
@@ -168,7 +225,8 @@ class CuttingProxy:
             def _break(self, delay: float) -> None:
                 time.sleep(delay)
                 self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # the client may be gone
+                    self.connection.shutdown(socket.SHUT_RDWR)
 
             def log_message(self, *arguments: Any) -> None:
                 """Quiet."""
