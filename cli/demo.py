@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from prefect_crm_erp.cli.demo_run import DemoResult
 
 INTEGRATION = "demo"
+WIDTH = 120
+"""Columns of the tables where there is no terminal to fit them to."""
 
 
 def run_demo(*, as_json: bool, keep: bool, state_dir: Path | None) -> None:
@@ -91,4 +93,5 @@ def _show(result: DemoResult, as_json: bool) -> None:
         return
     from prefect_crm_erp.cli.demo_tables import show_result
 
-    show_result(result, Console())
+    plain = Console()
+    show_result(result, plain if plain.is_terminal else Console(width=WIDTH))
