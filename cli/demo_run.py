@@ -53,7 +53,7 @@ class DemoResult:
         rows = self.rows
         return {
             "deals": [{"source": run.source} | _row_json(row) for run in self.runs for row in run.rows],
-            "orders": sum(1 for row in rows if row.outcome is Outcome.WRITTEN),
+            "orders": [_order_json(row) for row in rows if row.outcome is Outcome.WRITTEN],
             "totals": _totals(rows),
             "queues": dict(Counter(row.queue.value for row in rows if row.queue)),
             "coverage": {"source": len(rows)} | {each.value: _count(rows, each) for each in Outcome},
@@ -135,6 +135,17 @@ def _row_json(row: ReportRow) -> dict[str, Any]:
         "crm_url": row.crm_url,
         "erp_url": row.erp_url,
         "notes": [note.text for note in row.notes],
+    }
+
+
+def _order_json(row: ReportRow) -> dict[str, Any]:
+    return {
+        "number": row.erp_number,
+        "crm_id": row.crm_id,
+        "subsidiary": row.subsidiary,
+        "currency": row.currency,
+        "total": _text(row.erp_total),
+        "url": row.erp_url,
     }
 
 
