@@ -84,8 +84,21 @@ class World:
                     0,
                     None,
                     [("id", "ASC")],
-                    ["reference", "number", "state", "untaxed_amount", "total_amount", "currency.code", "company.id"]
-                    + ["party.name", "party.id", "comment", "description", "sale_date", "payment_term.name"],
+                    [
+                        "reference",
+                        "number",
+                        "state",
+                        "untaxed_amount",
+                        "total_amount",
+                        "currency.code",
+                        "company.id",
+                        "party.name",
+                        "party.id",
+                        "comment",
+                        "description",
+                        "sale_date",
+                        "payment_term.name",
+                    ],
                     self.context,
                 )
             )
