@@ -19,6 +19,7 @@ from prefect_crm_erp.sandbox.salesforce import (
     composite,
     metadata,
     query,
+    record_page,
     rest,
     side_door,
     soap,
@@ -57,6 +58,7 @@ _ROUTES = [
     *composite.ROUTES,
     *tree.ROUTES,
     *bulk.ROUTES,
+    *record_page.ROUTES,
 ]
 
 

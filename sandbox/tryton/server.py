@@ -2,7 +2,7 @@
 
 It does what ``trytond -d erp`` does, and more: it binds any free port and tells which one, as a line of JSON on its
 standard output; it ends when its standard input closes, so that it never outlives its parent; clients at the same time
-are kept apart (``isolation``); and failed logins are forgotten.
+are kept apart (``isolation``); failed logins are forgotten; and records have pages to look at (``record_page``).
 """
 
 from __future__ import annotations
@@ -48,12 +48,13 @@ def _listen(port: int) -> BaseWSGIServer:
     from trytond.wsgi import app
 
     from prefect_crm_erp.sandbox.tryton.isolation import isolate
+    from prefect_crm_erp.sandbox.tryton.record_page import with_record_pages
 
     isolate()
     Pool.start()
     Pool(DATABASE).init()
     _forget_failed_logins()
-    return make_server(HOST, port, app, threaded=True)
+    return make_server(HOST, port, with_record_pages(app), threaded=True)
 
 
 def _forget_failed_logins() -> None:
