@@ -36,6 +36,11 @@ class Hold:
         self._has_come = threading.Event()
         self._may_go = threading.Event()
 
+    @property
+    def has_come(self) -> bool:
+        """Whether the request is there."""
+        return self._has_come.is_set()
+
     def wait(self, seconds: float = 60) -> None:
         """Wait until the request is there."""
         assert self._has_come.wait(seconds), "the request does not come"
@@ -118,10 +123,12 @@ class CuttingProxy:
             then_cut: Break the connection there, instead of letting the request go on.
         """
         hold = Hold(where)
-        self._add(_Rule(lambda body: containing in body, where if then_cut else None, 1, hold=hold))
+        rule = _Rule(lambda body: containing in body, where if then_cut else None, 1, hold=hold)
+        self._add(rule)
         try:
             yield hold
         finally:
+            rule.times = 0
             hold.let_go()
 
     def answer(self, text: str, *, containing: str, status: int = 200, times: int = 1) -> None:
