@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect.blocks.core import Block
 from pydantic import Field, model_validator
 
 from prefect_crm_erp.blocks.crm import AnyCRM
 from prefect_crm_erp.blocks.erp import AnyERP
+from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm, holds_masked_secret
 from prefect_crm_erp.blocks.ledger import Ledger
 from prefect_crm_erp.blocks.policies import CodeLists, CustomFieldMap, ErpSlot, OrderPolicy, SubsidiaryRouting
-from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
+from prefect_crm_erp.models.errors import ConfigurationError
+
+_OPTIONAL_ERPS = frozenset({"second_erp", "third_erp"})
+_CONNECTIONS = ("crm", "erp", "second_erp", "third_erp", "ledger")
 
 
-class Integration(Block):
+class Integration(OrderedForm, Block):
     """A CRM, the ERPs behind it, and the policies between them.
 
     Each system's credentials live in one block document, which this block refers to: whoever changes a password there
@@ -25,7 +31,8 @@ class Integration(Block):
         from prefect_crm_erp.blocks import Integration
         from prefect_crm_erp.flows import quote_to_order
 
-        report = quote_to_order(integration=Integration.load("BLOCK_NAME"))
+        integration = Integration.load("BLOCK_NAME")
+        report = quote_to_order(integration=integration)
         print(report.written, report.queued)
         ```
     """
@@ -68,6 +75,14 @@ class Integration(Block):
         description="Name that the ledger keeps this integration's state under; the block's own name when empty.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_none(cls, values: Any) -> Any:
+        """A form sends an empty object for an ERP that was left empty."""
+        if not isinstance(values, dict):
+            return values
+        return {name: None if name in _OPTIONAL_ERPS and value == {} else value for name, value in values.items()}
+
     @model_validator(mode="after")
     def _slots_are_filled(self) -> Integration:
         connections = self.erps()
@@ -82,6 +97,25 @@ class Integration(Block):
     def state_name(self) -> str:
         """Name that the ledger keeps this integration's state under."""
         return self.ledger_name or self._block_document_name or "default"
+
+    def check_references(self) -> None:
+        """See that the connections still are references to their own saved blocks.
+
+        A form of Prefect can save what it shows of a referred block, with asterisks for its secrets, in the place of
+        the reference.
+
+        Raises:
+            ConfigurationError: That has happened; the message says what to choose again.
+        """
+        named = [(type(self).model_fields[name].title, getattr(self, name)) for name in _CONNECTIONS]
+        lost = [str(title) for title, block in named if block is not None and holds_masked_secret(block)]
+        if lost:
+            raise ConfigurationError(
+                f"The form has saved asterisks instead of the saved blocks for {', '.join(lost)}: edit the block "
+                f"{self._block_document_name or 'CRM-ERP Integration'!r}, choose the saved block in every field "
+                "again, also in the fields of the policies, and save",
+                system="Prefect",
+            )
 
     def erps(self) -> dict[ErpSlot, AnyERP]:
         """The ERP connections that are filled, by their place."""

@@ -72,7 +72,12 @@ def quote_to_order(
 
 
 def open_run(integration: Integration, source: str, records: Sequence[str] | None, dry_run: bool) -> Run:
-    """Open the ledger and start a run in it."""
+    """Open the ledger and start a run in it.
+
+    Raises:
+        ConfigurationError: The saved integration or the ledger must be changed first.
+    """
+    integration.check_references()
     context = FlowRunContext.get()
     run_id = str(context.flow_run.id) if context and context.flow_run else str(uuid4())
     store = integration.ledger.open().for_integration(integration.state_name)

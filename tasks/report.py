@@ -229,9 +229,14 @@ def _publish(run: Run, report: RunReport, coverage: Coverage) -> None:
     parked = [*islice(rows(outcome=Outcome.QUEUED), ROWS_SHOWN)]
     title = "Would be written" if run.dry_run else "Written"
     _show(run, "summary", _summary(run, report, coverage), report.in_words())
-    _show(run, "written", f"# {title}\n\n{written_table(written, report.written)}", f"{title}: {report.written:,}")
     _show(
-        run, "parked", f"# Parked\n\n{parked_tables(parked, report.queued)}", f"What waits, and why: {report.queued:,}"
+        run,
+        "written",
+        f"# {title}\n\n{written_table(written, report.written)}",
+        f"{report.written:,} orders {title.lower()}",
+    )
+    _show(
+        run, "parked", f"# Parked\n\n{parked_tables(parked, report.queued)}", f"{report.queued:,} deals wait, and why"
     )
     if run.dry_run:
         changes = changes_tables(written, report.written)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field
 
+from prefect_crm_erp.blocks.form import OrderedForm
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConnectorError
@@ -69,7 +70,7 @@ class CustomFields:
     line: tuple[str, ...] = ()
 
 
-class CRM(CredentialsBlock, ABC):
+class CRM(OrderedForm, CredentialsBlock, ABC):
     """Base of the CRM connections."""
 
     system: ClassVar[str]

@@ -19,6 +19,7 @@ from prefect_crm_erp.blocks.crm._salesforce_plan import AUTO, Policy
 from prefect_crm_erp.blocks.crm._salesforce_read import Reader
 from prefect_crm_erp.blocks.crm._salesforce_write import write_back
 from prefect_crm_erp.blocks.crm.base import CRM, CustomFields, Update, UpdateResult
+from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount, web_origin
 from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConfigurationError
@@ -75,9 +76,7 @@ class Salesforce(CRM):
 
     _block_type_name = "Salesforce CRM"
     _block_type_slug = "salesforce-crm"
-    _logo_url = HttpUrl(
-        "https://upload.wikimedia.org/wikipedia/commons/thumb/f/f9/Salesforce.com_logo.svg/250px-Salesforce.com_logo.svg.png"
-    )
+    _logo_url = LOGO_URL
     _documentation_url = HttpUrl("https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/")
 
     system: ClassVar[str] = SYSTEM

@@ -17,6 +17,7 @@ from prefect.blocks.abstract import CredentialsBlock
 from prefect.logging import get_logger
 from pydantic import Field
 
+from prefect_crm_erp.blocks.form import OrderedForm
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import Capabilities, SystemInfo
 from prefect_crm_erp.models.errors import (
@@ -49,7 +50,7 @@ class CreditPosition:
     currency: str
 
 
-class ERP(CredentialsBlock, ABC):
+class ERP(OrderedForm, CredentialsBlock, ABC):
     """Base of the ERP connections."""
 
     capabilities: ClassVar[Capabilities]

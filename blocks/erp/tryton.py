@@ -13,6 +13,7 @@ from prefect_crm_erp.blocks.erp._tryton_connection import Lazy, TrytonConnection
 from prefect_crm_erp.blocks.erp._tryton_products import ProductDefaults
 from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM
 from prefect_crm_erp.blocks.erp.base import ERP, CreditPosition
+from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, SystemInfo
 from prefect_crm_erp.models.errors import UnsupportedRecordError
@@ -62,7 +63,7 @@ class Tryton(ERP):
 
     _block_type_name = "Tryton ERP"
     _block_type_slug = "tryton-erp"
-    _logo_url = HttpUrl("https://github.com/tryton.png")
+    _logo_url = LOGO_URL
     _documentation_url = HttpUrl("https://docs.tryton.org/modules-sale/")
 
     system: ClassVar[str] = SYSTEM

@@ -10,15 +10,15 @@ from pydantic import Field, SecretStr
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
+from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.blocks.ledger.address import SYSTEM, parse_url, safe_url, trouble
 from prefect_crm_erp.blocks.ledger.database import Clock
 from prefect_crm_erp.blocks.ledger.schema import migrate
 from prefect_crm_erp.blocks.ledger.store import LedgerDatabase
-from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
 from prefect_crm_erp.models.errors import ConfigurationError
 
 
-class Ledger(CredentialsBlock):
+class Ledger(OrderedForm, CredentialsBlock):
     """Durable sync state of the integrations: what was read, claimed, written and parked, and how far streams go.
 
     Example:

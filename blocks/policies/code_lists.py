@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field
 
-from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
+from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.models.keys import fold
 
 # Units that are the same thing under two names, in both directions.
@@ -16,7 +16,7 @@ _SAME_UNITS = (
 )
 
 
-class CodeLists(Block):
+class CodeLists(OrderedForm, Block):
     """Names that differ between the CRM and the ERP: payment terms, units, countries and states.
 
     Example:
@@ -25,7 +25,8 @@ class CodeLists(Block):
         ```python
         from prefect_crm_erp.blocks import CodeLists
 
-        print(CodeLists.load("BLOCK_NAME").payment_term("NET30"))
+        code_lists = CodeLists.load("BLOCK_NAME")
+        print(code_lists.payment_term("NET30"))
         ```
     """
 
@@ -39,22 +40,22 @@ class CodeLists(Block):
     payment_terms: dict[str, str] = Field(
         default_factory=dict,
         title="Payment terms",
-        description="Name in the CRM to name in the ERP; names that are the same need no entry.",
+        description='Name in the CRM to name in the ERP, like {"NET30": "Net 30"}; the same names need no entry.',
     )
     units: dict[str, str] = Field(
         default_factory=dict,
         title="Units of measure",
-        description="Unit in the CRM to unit in the ERP; names that are the same need no entry.",
+        description='Unit in the CRM to unit in the ERP, like {"Pack": "Unit"}; the same names need no entry.',
     )
     countries: dict[str, str] = Field(
         default_factory=dict,
         title="Countries",
-        description="The company's own spellings of countries to their ISO codes, like DE.",
+        description='The company\'s own spellings of countries to ISO codes, like {"Deutschl.": "DE"}.',
     )
     states: dict[str, str] = Field(
         default_factory=dict,
         title="States",
-        description="The company's own spellings of states to their ISO codes without the country, like CA.",
+        description='The company\'s own spellings of states to ISO codes without the country, like {"Calif.": "CA"}.',
     )
 
     def payment_term(self, name: str) -> str:

@@ -8,7 +8,7 @@ from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_crm_erp.blocks.crm.base import CustomFields
-from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
+from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 
 
 class MappedRecord(StrEnum):
@@ -31,7 +31,7 @@ class MappedField(BaseModel):
     erp_field: str = Field(min_length=1, title="ERP field", description="Name of the ERP's field, like comment.")
 
 
-class CustomFieldMap(Block):
+class CustomFieldMap(OrderedForm, Block):
     """Further fields that travel from the CRM to the ERP, without code; checked before a run writes anything.
 
     Example:
@@ -40,7 +40,8 @@ class CustomFieldMap(Block):
         ```python
         from prefect_crm_erp.blocks import CustomFieldMap
 
-        for row in CustomFieldMap.load("BLOCK_NAME").rows:
+        custom_fields = CustomFieldMap.load("BLOCK_NAME")
+        for row in custom_fields.rows:
             print(row.crm_field, row.erp_field)
         ```
     """

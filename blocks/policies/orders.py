@@ -8,7 +8,7 @@ from enum import StrEnum
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field
 
-from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
+from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 
 
 class MissingProducts(StrEnum):
@@ -37,7 +37,7 @@ class CustomerField(StrEnum):
     VAT_NUMBER = "vat_number"
 
 
-class OrderPolicy(Block):
+class OrderPolicy(OrderedForm, Block):
     """What makes a deal fit to become an order, and what is assumed where something is missing.
 
     Example:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prefect_crm_erp.blocks.policies.common import DOCUMENTATION_URL, LOGO_URL
+from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.models.geography import country_code, country_name
 from prefect_crm_erp.models.keys import fold
 from prefect_crm_erp.models.outcomes import Queue, Verdict
@@ -56,7 +56,7 @@ class Route:
     rule: str
 
 
-class SubsidiaryRouting(Block):
+class SubsidiaryRouting(OrderedForm, Block):
     """Which subsidiary an order belongs to: the account's field, else the billing country, else Pending Review.
 
     There is no default subsidiary on purpose: an order in the wrong legal entity costs more than a question.

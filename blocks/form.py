@@ -1,0 +1,35 @@
+"""How blocks appear in Prefect's forms, and what its forms do to them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from prefect.blocks.core import Block
+from pydantic import HttpUrl, SecretStr
+
+LOGO_URL = HttpUrl("https://raw.githubusercontent.com/prefect-crm-erp/prefect-crm-erp/main/docs/logo.png")
+DOCUMENTATION_URL = HttpUrl("https://github.com/prefect-crm-erp/prefect-crm-erp#readme")
+
+
+class OrderedForm:
+    """Shows a block's fields in the order of its class, and what it inherits after them.
+
+    Without it the order is that of the stored schema, which PostgreSQL does not keep.
+    """
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The schema, with the place of each field in the form."""
+        schema: dict[str, Any] = super().model_json_schema(*args, **kwargs)  # type: ignore[misc]  # of the block
+        own_first = dict.fromkeys(name for base in cls.__mro__ for name in inspect.get_annotations(base))
+        fields = schema.get("properties", {})
+        for position, name in enumerate(name for name in own_first if name in fields):
+            fields[name]["position"] = position
+        return schema
+
+
+def holds_masked_secret(block: Block) -> bool:
+    """Whether a secret of the block is what a form shows instead of it: asterisks."""
+    secrets = (getattr(block, name) for name in type(block).model_fields)
+    return any(isinstance(each, SecretStr) and set(each.get_secret_value()) == {"*"} for each in secrets)
