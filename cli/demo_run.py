@@ -73,11 +73,12 @@ def run_sources(server_url: str, systems: Systems, integration: str, progress: P
     runs = [_run(first, server_url, integration, progress)]
     with ThreadPoolExecutor(max_workers=len(others)) as pool:
         runs += pool.map(lambda source: _run(source, server_url, integration, progress), others)
+    ui = _ui(server_url)
     urls = {
         "prefect_ui": server_url,
         "flow_run": runs[0].url,
-        "artifacts": f"{server_url}/artifacts",
-        "deployments": f"{server_url}/deployments",
+        "artifacts": f"{runs[0].url}?tab=Artifacts",
+        "deployments": f"{ui}/deployments",
         "salesforce": systems.salesforce.http_url,
         "tryton": systems.tryton.url,
     }
@@ -95,7 +96,12 @@ def _run(source: str, server_url: str, integration: str, progress: Progress) -> 
     progress.update(shown, completed=100)
     with Integration.load(integration).ledger.open().for_integration(integration) as store:  # type: ignore[union-attr]
         rows = list(store.rows(str(finished.id)))
-    return SourceRun(source, finished.id, f"{server_url}/runs/flow-run/{finished.id}", rows)
+    return SourceRun(source, finished.id, f"{_ui(server_url)}/runs/flow-run/{finished.id}", rows)
+
+
+def _ui(server_url: str) -> str:
+    """Where Prefect's pages begin; who prefers the first user interface is sent on to it from here."""
+    return f"{server_url}/v2"
 
 
 def _follow(client: SyncPrefectClient, run_id: UUID, progress: Progress, shown: Any) -> FlowRun:

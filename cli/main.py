@@ -63,7 +63,9 @@ def sandbox(
 
 def main() -> None:
     """Entry point of the console command: a clear sentence instead of a stack trace, and an orderly end."""
-    signal.signal(signal.SIGTERM, _terminate)
+    # Shells start background jobs with SIGINT ignored; the systems that were started must end all the same.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _terminate)
     try:
         app()
     except KeyboardInterrupt:

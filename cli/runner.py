@@ -10,21 +10,26 @@ from typing import get_args
 from prefect.deployments.runner import EntrypointType
 from prefect.runner import Runner
 
+from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.flows import quote_to_order
 from prefect_crm_erp.flows.quote_to_order import Source
+
+DESCRIPTION = (
+    "Turns {source} of the CRM into orders of the ERP, each exactly once. What cannot be ordered yet is parked: "
+    "the tables of the run, and the record in the CRM, say why."
+)
 
 
 async def serve(integration: str, ready: Path) -> None:
     """Register one deployment for each source, say so in the file, and run what is scheduled until terminated."""
+    # By its id: the run form then shows it as chosen already, which it does not by its name.
+    chosen = {"$ref": {"block_document_id": str((await Integration.aload(integration))._block_document_id)}}
     runner = Runner(name="prefect-crm-erp", query_seconds=1, limit=3, pause_on_shutdown=False)
     for source in get_args(Source):
         deployment = await quote_to_order.ato_deployment(
             name=source,
-            parameters={
-                "integration": {"$ref": {"block_document_slug": f"crm-erp-integration/{integration}"}},
-                "source": source,
-            },
-            description=f"Turns {source} of the CRM into orders of the ERP.",
+            parameters={"integration": chosen, "source": source},
+            description=DESCRIPTION.format(source=source),
             tags=["order-to-cash"],
             entrypoint_type=EntrypointType.MODULE_PATH,
         )

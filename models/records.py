@@ -121,6 +121,11 @@ class Deal(Record):
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """What people know it by: its number, its name, or both."""
+        return " ".join(dict.fromkeys(part for part in (self.number, self.name) if part))
+
 
 class Company(Record):
     """A legal entity in an ERP, with books of its own."""

@@ -104,7 +104,7 @@ def report_absent(run: Run, named: Collection[str]) -> int:
 
 
 def _source_record(deal: Deal) -> SourceRecord:
-    return SourceRecord(deal.crm_id, deal.number or deal.name, deal.modified_at)
+    return SourceRecord(deal.crm_id, deal.label, deal.modified_at)
 
 
 def still_waiting(run: Run, items: Sequence[Item]) -> None:

@@ -138,7 +138,7 @@ def _row(run: Run, item: Item) -> ReportRow:
     erp_id = binding.erp_id if binding else (order.erp_id if order else None)
     return ReportRow(
         crm_id=item.key,
-        name=deal.number or deal.name,
+        name=deal.label,
         outcome=verdict.outcome,
         queue=verdict.queue,
         reason=verdict.reason,
