@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import operator
+import os
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -91,30 +92,54 @@ def say(text: str) -> None:
     print(f"[{time.monotonic() - _STARTED:6.1f} s] {text}", file=sys.stderr, flush=True)
 
 
+def warn_if_busy() -> None:
+    """Say that times will be off when other programs keep this machine's processors busy."""
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if load > processors / 2:
+        say(f"The machine is busy (load {load:.1f} on {processors} processors): times and ratios will be off")
+
+
 @dataclass(slots=True)
 class Stopwatch(AbstractContextManager["Stopwatch"]):
-    """Measures the wall time of its body.
+    """Measures its body.
 
     Attributes:
-        seconds: How long the body took; what it took so far while it runs.
+        seconds: Wall time of the body.
+        cpu_seconds: Processor time that this process spent in it, in all its threads.
     """
 
-    _began: float = field(default_factory=time.perf_counter)
-    _ended: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        """Wall time in seconds."""
-        return (self._ended or time.perf_counter()) - self._began
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
     def __enter__(self) -> Self:
-        self._began, self._ended = time.perf_counter(), None
+        self.seconds, self.cpu_seconds = -time.perf_counter(), -time.process_time()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended = time.perf_counter()
+        self.seconds += time.perf_counter()
+        self.cpu_seconds += time.process_time()
+
+
+def cpu_seconds_of(program: str) -> float | None:
+    """Processor time so far of the children of this process that run a program; None where there is no `/proc`.
+
+    Args:
+        program: A part of their command line, such as the name of a module.
+    """
+    if not _STATUS.exists():
+        return None
+    lists = [path.read_text() for path in Path("/proc/self/task").glob("*/children")]
+    children = [Path("/proc") / pid for text in lists for pid in text.split()]
+    running = [child for child in children if program in (child / "cmdline").read_text()]
+    return sum(_ticks(child) for child in running) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(process: Path) -> int:
+    # The program's name, in parentheses, may hold spaces; user and system time are the 12th and 13th field after it.
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def peak_memory_mb() -> float:

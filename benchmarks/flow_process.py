@@ -25,8 +25,12 @@ def main() -> None:
     job = json.load(sys.stdin)
     with Stopwatch() as stopwatch:
         report = quote_to_order(integration=Integration.load(job["integration"]))
-    memory = peak_memory_mb()
-    print(json.dumps({"seconds": stopwatch.seconds, "peak_memory_mb": memory} | _counts(report)))
+    measured = {
+        "seconds": stopwatch.seconds,
+        "cpu_seconds": stopwatch.cpu_seconds,
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    print(json.dumps(measured | _counts(report)))
 
 
 def _counts(report: RunReport) -> dict[str, Any]:

@@ -76,7 +76,6 @@ class Books:
 
     def __init__(self, access: TrytonAccess) -> None:
         self._access = access
-        self._codes = {company.id: company.code for company in access.companies}
 
     def prove(self, expected: Mapping[str, Order]) -> Proof:
         """Compare all sales with the orders.
@@ -84,17 +83,8 @@ class Books:
         Args:
             expected: The orders by the reference that their sales must carry.
         """
-        sales: dict[str | None, list[Row]] = defaultdict(list)
-        for row in self._search("sale.sale", [("state", "!=", "cancelled")], _SALE_FIELDS):
-            sales[row["reference"]].append(row)
-        proof = Proof()
-        for reference, order in expected.items():
-            self._compare(order, sales.pop(reference, []), proof)
-        strays = sum(len(rows) for rows in sales.values())
-        proof.doubled += strays
-        if strays:
-            proof.examples.append(f"{strays} sales belong to no order")
-        return proof
+        sales = self._search("sale.sale", [("state", "!=", "cancelled")], _SALE_FIELDS)
+        return compare(sales, expected, {company.id: company.code for company in self._access.companies})
 
     def dates(self) -> Dates:
         """When each record was created and last changed, by model and id."""
@@ -110,27 +100,48 @@ class Books:
             rows: list[Row] = rpc(f"model.{model}.search_read", domain, 0, None, [["id", "ASC"]], fields, {})
         return rows
 
-    def _compare(self, order: Order, sales: Sequence[Row], proof: Proof) -> None:
-        standing = [sale for sale in sales if sale["state"] in _STANDING]
-        if not standing:
-            proof.not_written += 1
-            proof.examples.append(f"{order.id}: not written ({[sale['state'] for sale in sales] or 'no sale'})")
-            return
-        proof.orders += 1
-        proof.doubled += len(sales) - 1
-        sale = standing[0]
-        proof.untaxed += sale["untaxed_amount"]
-        proof.tax += sale["tax_amount"]
-        total = (sale["untaxed_amount"], sale["currency."]["code"])
-        if total != (order.total, CURRENCY):
-            proof.wrong_totals += 1
-            proof.examples.append(f"{order.id}: total {total} instead of {order.total} {CURRENCY}")
-        if self._codes[sale["company"]] != order.customer.company:
-            proof.wrong_company += 1
-            proof.examples.append(f"{order.id}: booked by {self._codes[sale['company']]}")
-        if (sale["sale_date"], _sold(sale)) != (order.date, _ordered(order)):
-            proof.wrong_lines += 1
-            proof.examples.append(f"{order.id}: {_sold(sale)} on {sale['sale_date']}")
+
+def compare(sales: Sequence[Row], expected: Mapping[str, Order], companies: Mapping[int, str]) -> Proof:
+    """Compare sales with the orders that they must be.
+
+    Args:
+        sales: Rows of Tryton's sales, without the cancelled ones.
+        expected: The orders by the reference that their sales must carry.
+        companies: Codes of the companies by id.
+    """
+    by_reference: dict[str | None, list[Row]] = defaultdict(list)
+    for sale in sales:
+        by_reference[sale["reference"]].append(sale)
+    proof = Proof()
+    for reference, order in expected.items():
+        _compare_order(order, by_reference.pop(reference, []), companies, proof)
+    strays = [str(sale["number"]) for rows in by_reference.values() for sale in rows]
+    proof.doubled += len(strays)
+    proof.examples += [f"{number}: a sale that belongs to no order" for number in strays]
+    return proof
+
+
+def _compare_order(order: Order, sales: Sequence[Row], companies: Mapping[int, str], proof: Proof) -> None:
+    proof.doubled += max(0, len(sales) - 1)
+    standing = [sale for sale in sales if sale["state"] in _STANDING]
+    if not standing:
+        proof.not_written += 1
+        proof.examples.append(f"{order.id}: not written ({[sale['state'] for sale in sales] or 'no sale'})")
+        return
+    sale = standing[0]
+    proof.orders += 1
+    proof.untaxed += sale["untaxed_amount"]
+    proof.tax += sale["tax_amount"]
+    total, company = (sale["untaxed_amount"], sale["currency."]["code"]), companies[sale["company"]]
+    if total != (order.total, CURRENCY):
+        proof.wrong_totals += 1
+        proof.examples.append(f"{order.id}: {total[0]} {total[1]} instead of {order.total} {CURRENCY}")
+    if company != order.customer.company:
+        proof.wrong_company += 1
+        proof.examples.append(f"{order.id}: booked by {company} instead of {order.customer.company}")
+    if (sale["sale_date"], _sold(sale)) != (order.date, _ordered(order)):
+        proof.wrong_lines += 1
+        proof.examples.append(f"{order.id}: {dict(_sold(sale))} on {sale['sale_date']}")
 
 
 def _sold(sale: Row) -> Counter[str]:

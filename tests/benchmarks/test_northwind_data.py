@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_crm_erp.benchmarks.northwind_data import CURRENCY, Line, Northwind, Product, read_northwind
+from benchmarks.northwind_data import CURRENCY, Line, Northwind, Product, read_northwind
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "northwind"
 
