@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fixtures_salesforce import Company, SandboxOrg
 from pydantic import SecretStr
 
@@ -158,3 +160,12 @@ class World:
 def cents(value: Any) -> Decimal:
     """An amount with two decimal places."""
     return Decimal(value).quantize(Decimal("0.01"))
+
+
+@pytest.fixture
+def world(prefect: None, salesforce_sandbox: SandboxOrg, tryton_demo: TrytonAccess, tmp_path: Path) -> Iterator[World]:
+    """A fresh org and ledger, and the ERP that the tests share."""
+    salesforce_sandbox.reset(empty=True)
+    salesforce_sandbox.clear_calls()
+    yield World(salesforce_sandbox, tryton_demo, tmp_path)
+    salesforce_sandbox.clear_calls()

@@ -1,4 +1,4 @@
-"""A company with an org and an ERP, for whole flows."""
+"""Lines to the systems that a test can cut, and a PostgreSQL for the ledger."""
 
 from __future__ import annotations
 
@@ -10,18 +10,8 @@ import pytest
 from conformance.ledger_fixtures import PostgresServer
 from cutting_proxy import CuttingProxy
 from fixtures_salesforce import SandboxOrg
-from world import World
 
 from prefect_crm_erp.sandbox.tryton import TrytonAccess
-
-
-@pytest.fixture
-def world(prefect: None, salesforce_sandbox: SandboxOrg, tryton_demo: TrytonAccess, tmp_path: Path) -> Iterator[World]:
-    """A fresh org and ledger, and the ERP that the tests share."""
-    salesforce_sandbox.reset(empty=True)
-    salesforce_sandbox.clear_calls()
-    yield World(salesforce_sandbox, tryton_demo, tmp_path)
-    salesforce_sandbox.clear_calls()
 
 
 @pytest.fixture
