@@ -24,8 +24,9 @@ class OrderedForm:
         schema: dict[str, Any] = super().model_json_schema(*args, **kwargs)  # type: ignore[misc]  # of the block
         own_first = dict.fromkeys(name for base in cls.__mro__ for name in inspect.get_annotations(base))
         fields = schema.get("properties", {})
-        for position, name in enumerate(name for name in own_first if name in fields):
-            fields[name]["position"] = position
+        schema["properties"] = {name: fields[name] for name in own_first if name in fields} | fields
+        for position, field in enumerate(schema["properties"].values()):
+            field["position"] = position
         return schema
 
 

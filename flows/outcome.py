@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import logging
+
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
-from prefect.logging import get_run_logger
+from prefect.logging import get_logger, get_run_logger
 from prefect.states import Completed, Failed
 
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.tasks.markdown import text
 from prefect_crm_erp.tasks.report import RunReport, artifact_key
+
+_RUN_LOGGERS = ("flow_runs", "task_runs")
+
+
+class _ExpectedErrors(logging.Filter):
+    """Keeps stack traces out of a run's log where the error has a sentence for the operator."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Strip the trace; drop the line by which Prefect only repeats that the run has failed."""
+        if not isinstance(record.exc_info, tuple) or not isinstance(record.exc_info[1], ConnectorError):
+            return True
+        record.exc_info = None
+        return not record.getMessage().startswith("Engine execution exited")
+
+
+_expected_errors = _ExpectedErrors()
+
+
+def log_errors_as_sentences() -> None:
+    """From now on, the logs of runs in this process show errors of the systems as sentences."""
+    for name in _RUN_LOGGERS:
+        get_logger(name).addFilter(_expected_errors)
 
 
 def completed(report: RunReport) -> State[RunReport]:

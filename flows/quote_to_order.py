@@ -12,7 +12,7 @@ from prefect.context import FlowRunContext
 
 from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.flows.forms import titled
-from prefect_crm_erp.flows.outcome import completed, failed
+from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sentences
 from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError
 from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
 from prefect_crm_erp.models.records import DealSource
@@ -63,6 +63,7 @@ def quote_to_order(
         report = quote_to_order(integration=Integration.load("sandbox"), dry_run=True)
         ```
     """
+    log_errors_as_sentences()
     try:
         run = open_run(integration, source, records, dry_run)
         report = _road(run, records, _aware(since))
@@ -79,7 +80,9 @@ def open_run(integration: Integration, source: str, records: Sequence[str] | Non
     """
     integration.check_references()
     context = FlowRunContext.get()
-    run_id = str(context.flow_run.id) if context and context.flow_run else str(uuid4())
+    # A flow run can be started again while a machine that was given up still works on it: each start claims for itself.
+    start = str(uuid4())
+    run_id = f"{context.flow_run.id}/{start[:8]}" if context and context.flow_run else start
     store = integration.ledger.open().for_integration(integration.state_name)
     run = Run(integration, DealSource(source), run_id=run_id, store=store, dry_run=dry_run, forced=records is not None)
     store.start_run(run_id, flow="quote-to-order", source=source, dry_run=dry_run)

@@ -12,7 +12,6 @@ from uuid import UUID
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.logging import get_run_logger
 
 from prefect_crm_erp.blocks.ledger import Coverage
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
@@ -202,7 +201,6 @@ def report_run(run: Run) -> RunReport:
     coverage = run.store.coverage(run.run_id)
     report = RunReport(run, coverage)
     _publish(run, report, coverage)
-    get_run_logger().info("%s", report.in_words())
     _prove(run, coverage)
     if run.reading.reached is not None and run.reading.is_seamless and not run.dry_run:
         run.store.advance(run.stream, run.reading.reached)
