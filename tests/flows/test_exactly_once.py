@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ from conformance.ledger_fixtures import PostgresServer
 from cutting_proxy import Cut, CuttingProxy
 from flow_process import flow_process, new_gate, wait_for
 from once import assert_one_customer_each, assert_ordered_once, customers_of, running
+from prefect import flow
 from pydantic import SecretStr
 from world import BERLIN, World
 
 from prefect_crm_erp.blocks import Integration, Ledger, OrderPolicy
+from prefect_crm_erp.flows import quote_to_order
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 from prefect_crm_erp.tasks import extract
 from prefect_crm_erp.tasks.report import CoverageError
@@ -86,6 +90,26 @@ def test_two_runs_that_miss_a_customer_at_the_same_moment_create_it_once(world: 
     assert customers[twins[0]] == customers[twins[1]]
     assert len(set(customers[twins[0]])) == 1
     assert_ordered_once(world, deals)
+
+
+@pytest.mark.requirement("GB02", "T09")
+def test_a_flow_run_that_is_started_again_while_it_is_still_at_work_orders_once(
+    world: World, line: CuttingProxy
+) -> None:
+    deal = world.deal()
+    slow = world.integration(erp=world.tryton(server_url=line.url))
+
+    @flow(name="started twice")
+    def started_twice() -> None:
+        with line.hold(Cut.BEFORE, containing=CREATE) as hold, ThreadPoolExecutor(2) as starts:
+            starts.submit(copy_context().run, quote_to_order.fn, slow)
+            hold.wait()
+            again = starts.submit(copy_context().run, quote_to_order.fn, world.integration())
+            wait([again], 3)
+            hold.let_go()
+
+    started_twice()
+    assert_ordered_once(world, [deal])
 
 
 @pytest.mark.requirement("F02", "GB02")
