@@ -52,6 +52,8 @@ def test_a_field_of_the_package_is_the_sandboxs(path: Path) -> None:
     assert (text("externalId") == "true") == field.external_id
     if field.type in ("string", "textarea"):
         assert int(text("length") or 0) == field.length
+    if field.is_decimal:
+        assert (int(text("precision") or 0), int(text("scale") or 0)) == (field.precision, field.scale)
     values = [each.text for each in metadata.findall(".//m:valueSetDefinition/m:value/m:fullName", NAMESPACE)]
     assert tuple(values) == tuple(field.picklist)
     if field.type == "picklist":
@@ -62,6 +64,27 @@ def test_a_field_of_the_package_is_the_sandboxs(path: Path) -> None:
 
 def test_the_package_has_every_field_of_the_integration() -> None:
     assert {(path.parts[-3], path.name.split(".")[0]) for path in FIELDS} >= REQUIRED
+
+
+def test_the_package_leaves_out_no_field_that_the_integration_works_with_in_the_sandbox() -> None:
+    packaged = {(path.parts[-3], path.name.split(".")[0]) for path in FIELDS}
+    custom = {
+        (sobject.name, field.name)
+        for sobject in Org(None).schema.objects.values()
+        for field in sobject.fields.values()
+        if field.custom
+    }
+    # The sandbox has one more external id, whose upper and lower case differ, for tests of clients.
+    assert {(name, field) for name, field in custom - packaged} <= {
+        ("Account", "Legacy_Code__c"),
+        ("Contact", "Legacy_Code__c"),
+    }
+
+
+def test_every_file_of_the_package_is_well_formed_and_of_salesforces_namespace() -> None:
+    files = sorted(ROOT.rglob("*.xml"))
+    assert len(files) == len(FIELDS) + 1
+    assert {ElementTree.parse(path).getroot().tag.partition("}")[0] for path in files} == {"{" + NAMESPACE["m"]}
 
 
 def test_the_permission_set_opens_every_field() -> None:

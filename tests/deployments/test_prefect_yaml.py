@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
+from prefect.utilities.importtools import import_object
 from world import World
 
 from prefect_crm_erp.blocks import Integration
+from prefect_crm_erp.flows import quote_to_order
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +28,9 @@ def prefect_command(*words: str) -> str:
     return done.stdout
 
 
-def test_the_deployments_are_registered_and_take_the_saved_integration(world: World) -> None:
+def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_worker(world: World) -> None:
+    world.deal()
+    runs: list[UUID] = []
     integration = world.integration()
     integration.crm.save("yaml-crm", overwrite=True)
     integration.erp.save("yaml-erp", overwrite=True)
@@ -41,7 +46,15 @@ def test_the_deployments_are_registered_and_take_the_saved_integration(world: Wo
             assert deployment.parameters["source"] == source
             assert not deployment.pull_steps
             assert deployment.entrypoint == "prefect_crm_erp.flows.quote_to_order.quote_to_order"
-            run = client.create_flow_run_from_deployment(deployment.id)
+            assert deployment.description
+            assert import_object(deployment.entrypoint) is quote_to_order
+            run = client.create_flow_run_from_deployment(deployment.id, parameters={"dry_run": True})
             assert run.parameters["integration"] == deployment.parameters["integration"]
+            runs.append(run.id)
+    prefect_command("worker", "start", "--pool", "erp", "--run-once", "--install-policy", "never")
+    with get_client(sync_client=True) as client:
+        states = [client.read_flow_run(run).state for run in runs]
+    assert [str(state and state.type.value) for state in states] == ["COMPLETED"] * 3, states
+    assert "1 would be written" in str(states[0] and states[0].message)
     loaded = Integration.load("production", _sync=True)
     assert loaded.erp.server_url == integration.erp.server_url
