@@ -95,7 +95,8 @@ def _run(source: str, server_url: str, integration: str, progress: Progress) -> 
         raise ConfigurationError(f"The run of {source} did not complete: {state and state.message}", system="Prefect")
     progress.update(shown, completed=100)
     with Integration.load(integration).ledger.open().for_integration(integration) as store:  # type: ignore[union-attr]
-        rows = list(store.rows(str(finished.id)))
+        run_id = next(run.run_id for run in store.runs() if run.run_id.startswith(str(finished.id)))
+        rows = list(store.rows(run_id))
     return SourceRun(source, finished.id, f"{_ui(server_url)}/runs/flow-run/{finished.id}", rows)
 
 

@@ -23,7 +23,8 @@ DESCRIPTION = (
 async def serve(integration: str, ready: Path) -> None:
     """Register one deployment for each source, say so in the file, and run what is scheduled until terminated."""
     # By its id: the run form then shows it as chosen already, which it does not by its name.
-    chosen = {"$ref": {"block_document_id": str((await Integration.aload(integration))._block_document_id)}}
+    saved: Integration = await Integration.aload(integration)
+    chosen = {"$ref": {"block_document_id": str(saved._block_document_id)}}
     runner = Runner(name="prefect-crm-erp", query_seconds=1, limit=3, pause_on_shutdown=False)
     for source in get_args(Source):
         deployment = await quote_to_order.ato_deployment(
