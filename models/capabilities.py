@@ -33,6 +33,8 @@ class Capabilities:
         confirms_orders: Whether an order is placed in two steps, draft then confirmed.
         changes: Record types of which it reports changes since a time.
         needs_state: Countries (ISO alpha-2) whose addresses need a state.
+        has_contacts: Whether customers have contact persons.
+        has_hierarchy: Whether a customer can have a parent.
     """
 
     reads: frozenset[type[Record]]
@@ -46,6 +48,8 @@ class Capabilities:
     confirms_orders: bool = False
     changes: frozenset[type[Record]] = frozenset()
     needs_state: frozenset[str] = frozenset({"US", "CA", "AU"})
+    has_contacts: bool = False
+    has_hierarchy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

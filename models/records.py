@@ -49,6 +49,43 @@ class Address(Record):
         return not any((self.street, self.city, self.state, self.postal_code, self.country))
 
 
+class AccountStatus(Record):
+    """The read-only mirror of an ERP's customer on a CRM account, and how its sync went.
+
+    Amounts are in the currency of the customer's company in the ERP.
+    """
+
+    erp_customer_number: str | None = None
+    erp_credit_limit: Amount | None = None
+    erp_outstanding: Amount | None = Field(default=None, description="Open balance: invoiced and not yet paid.")
+    erp_credit_used: Amount | None = Field(
+        default=None, description="Open balance plus orders that are not yet invoiced."
+    )
+    erp_credit_currency: str | None = Field(default=None, description="ISO 4217 code of the three amounts.")
+    erp_payment_terms: str | None = None
+    erp_sync_status: str | None = None
+    erp_sync_error: str | None = None
+
+
+class Contact(Record):
+    """A person at an account, as the CRM or the ERP knows them."""
+
+    key: str | None = Field(default=None, description="18-character id of the CRM contact.")
+    account_key: str | None = Field(default=None, description="18-character id of the CRM account of the contact.")
+    first_name: str | None = None
+    last_name: str | None = None
+    title: str | None = Field(default=None, description="Position in the company, like Head of Accounting.")
+    email: str | None = None
+    phone: str | None = None
+    erp_id: str | None = Field(default=None, description="The ERP's own id, where contacts are records of their own.")
+    modified_at: datetime | None = None
+
+    @property
+    def full_name(self) -> str:
+        """First and last name."""
+        return " ".join(part for part in (self.first_name, self.last_name) if part)
+
+
 class Account(Record):
     """A CRM account: the buyer of a deal."""
 
@@ -66,6 +103,12 @@ class Account(Record):
     parent_id: str | None = None
     erp_id: str | None = None
     push_to_erp: bool = True
+    contacts: tuple[Contact, ...] = Field(default=(), description="The contacts that travel to the ERP, oldest first.")
+    is_deleted: bool = Field(default=False, description="Whether it lies in the CRM's recycle bin.")
+    merged_into: str | None = Field(
+        default=None, description="18-character id of the account that it was merged into, for a deleted one."
+    )
+    shown: AccountStatus = Field(default=AccountStatus(), description="What the CRM shows of the ERP's customer now.")
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(
         default_factory=dict, description="Values of the CRM fields that the field map adds."
@@ -156,6 +199,11 @@ class Customer(Record):
     companies: tuple[str, ...] = Field(
         default=(), description="ERP ids of the companies that sell to the customer; empty when all do."
     )
+    contacts: tuple[Contact, ...] = Field(
+        default=(), description="Contact persons that came from the CRM (those with a key), oldest first."
+    )
+    parent_id: str | None = Field(default=None, description="ERP id of the parent in the hierarchy of customers.")
+    is_active: bool = Field(default=True, description="False for a customer that is closed or deactivated in the ERP.")
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(
         default_factory=dict, description="Values of the ERP fields that the field map adds."

@@ -17,7 +17,7 @@ from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.models.paging import Cursor, Page
-from prefect_crm_erp.models.records import Account, Deal, DealSource
+from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
 
 
 class CrmObject(StrEnum):
@@ -28,6 +28,7 @@ class CrmObject(StrEnum):
     QUOTE = "quote"
     ORDER = "order"
     PRODUCT = "product"
+    CONTACT = "contact"
 
 
 OBJECT_OF_SOURCE = {
@@ -45,7 +46,10 @@ class Update:
         object: Which object.
         record_id: 18-character id.
         values: Canonical field to value: `erp_order_number`, `erp_status`, `erp_amount`, `erp_sync_status`,
-            `erp_sync_error`, `erp_id`, `stage`, `type`.
+            `erp_sync_error`, `erp_id`, `stage`, `type`. For accounts also the fields of `Account` that people maintain
+            (`name`, `phone`, `vat_number`, `payment_terms`, `billing` and `shipping` as whole `Address` records,
+            `parent_id`), those of `AccountStatus`, and `custom`, a mapping of the CRM's own field names. For contacts
+            `first_name`, `last_name`, `title`, `email` and `phone`.
     """
 
     object: CrmObject
@@ -59,6 +63,29 @@ class UpdateResult:
 
     update: Update
     error: ConnectorError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """What became of one account that was created or updated by its ERP id.
+
+    Attributes:
+        crm_id: 18-character id of the account; None when it was refused.
+        created: Whether it is new.
+        error: Why it was refused.
+    """
+
+    crm_id: str | None
+    created: bool = False
+    error: ConnectorError | None = None
+
+
+class ContactScope(StrEnum):
+    """Which contacts of an account travel to the ERP."""
+
+    NONE = "no contacts"
+    BILLING = "the billing contact"
+    ALL = "all contacts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +158,76 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
     @abstractmethod
     def accounts(self, ids: Collection[str], custom: CustomFields = CustomFields()) -> list[Account]:
         """Read accounts by id."""
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the system's clock is ahead of ours, by its last answer; zero while it has not said."""
+        return timedelta(0)
+
+    @abstractmethod
+    def account_pages(
+        self,
+        *,
+        since: Cursor | None = None,
+        overlap: timedelta = timedelta(minutes=10),
+        ids: Collection[str] | None = None,
+        contacts: ContactScope = ContactScope.NONE,
+        custom: CustomFields = CustomFields(),
+        page_size: int = 200,
+    ) -> Iterator[Page[Account]]:
+        """Read accounts with their contacts, those in the recycle bin included, ordered by (modified, id).
+
+        Args:
+            since: Only accounts modified, deleted, undeleted or merged at or after this place, less the overlap; None
+                for all that are not deleted.
+            overlap: How far back of `since` to read again.
+            ids: Just these accounts (15 or 18 characters), deleted ones included; those that do not exist (any more)
+                are left out. `since` is then ignored, and pages have neither cursor nor expected number.
+            contacts: Which contacts to read into `contacts`. The billing contact is the one whose title or department
+                says so, else the oldest one with an e-mail address.
+            custom: Further account fields to read into `custom`.
+            page_size: Accounts of one page.
+
+        Yields:
+            Pages; their `cursor` is the place of their last record, `expected` the number of accounts of the stream.
+        """
+
+    @abstractmethod
+    def contact_accounts(
+        self, *, since: Cursor, overlap: timedelta = timedelta(minutes=10), page_size: int = 2000
+    ) -> Iterator[Page[Contact]]:
+        """Contacts modified, deleted or undeleted since a place: only `key`, `account_key` and `modified_at` are set.
+
+        They tell which accounts have to be looked at again. A contact without account is left out; one that has moved
+        to another account is given for the new one.
+        """
+
+    @abstractmethod
+    def account_candidates(self, customers: Sequence[Customer]) -> list[Account]:
+        """Accounts that might be one of these customers: same VAT number, same postal code or a like name.
+
+        A generous search; which of them really match is decided by the caller.
+        """
+
+    @abstractmethod
+    def missing_account_fields(self, custom: CustomFields, writable_custom: Collection[str] = ()) -> list[str]:
+        """As `missing_fields`, for a run over accounts and their contacts.
+
+        Args:
+            custom: Further account fields that are read.
+            writable_custom: Those of them that are written too.
+        """
+
+    @abstractmethod
+    def upsert_accounts(self, accounts: Sequence[Account]) -> list[Upserted]:
+        """Create accounts, or update those that carry the same `erp_id`: twice the same call makes no second account.
+
+        Returns:
+            One result for each account, in the same order.
+
+        Raises:
+            TransientError: The system is not available; the same call may be made again.
+        """
 
     @abstractmethod
     def write_back(self, updates: Sequence[Update]) -> list[UpdateResult]:

@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar, Self, TypeVar
 
@@ -28,6 +29,7 @@ from prefect_crm_erp.models.errors import (
     UnsupportedRecordError,
 )
 from prefect_crm_erp.models.keys import chunks
+from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Rejected, WriteResult, Written
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Company, Customer, Record, SalesOrder
@@ -43,11 +45,13 @@ class CreditPosition:
         limit: Credit limit; None when there is none.
         used: Open balance plus orders not yet invoiced.
         currency: ISO 4217 code.
+        outstanding: Open balance: invoiced and not yet paid.
     """
 
     limit: Decimal | None
     used: Decimal
     currency: str
+    outstanding: Decimal = ZERO
 
 
 class ERP(OrderedForm, CredentialsBlock, ABC):
@@ -82,6 +86,11 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
             ConfigurationError: The address, the database or the user's rights are wrong.
             TransientError: The system cannot be reached.
         """
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the system's clock is ahead of ours, by its last answer; zero while it has not said."""
+        return timedelta(0)
 
     @abstractmethod
     def companies(self) -> list[Company]:
@@ -159,6 +168,10 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
     def is_empty(self, kind: type[Record]) -> bool:
         """Whether the ERP has no record of this type yet, active or not; False where the connector cannot tell."""
         return False
+
+    def have_bought(self, customer_ids: Collection[str]) -> frozenset[str]:
+        """Those of these customers that have an order or an invoice, in whatever company; empty when it cannot tell."""
+        return frozenset()
 
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
         """Credit positions by ERP customer id; empty when the ERP has none."""
