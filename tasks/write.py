@@ -35,15 +35,15 @@ def write_orders(run: Run, page: Page[Item]) -> Page[Item]:
             item.changes += order_changes(item.order)
             item.verdict = Verdict(Outcome.WRITTEN, "Dry run: it would be written")
         return page
-    deadline = time.monotonic() + patience(run)
-    while waiting:
-        waiting = _place_mine(run, waiting)
-        if waiting and time.monotonic() > deadline:
+    deadline: float | None = None
+    while waiting and (waiting := _place_mine(run, waiting)):
+        # The patience begins with the waiting: a run that slept through its lease looks again before it gives up.
+        deadline = deadline or time.monotonic() + patience(run)
+        if time.monotonic() > deadline:
             run.wait(waiting, "Another run is writing this deal", "Busy")
             break
-        if waiting:
-            get_run_logger().info("Waiting for another run that is writing %d of these deals", len(waiting))
-            time.sleep(1)
+        get_run_logger().info("Waiting for another run that is writing %d of these deals", len(waiting))
+        time.sleep(1)
     return page
 
 

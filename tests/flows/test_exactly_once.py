@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from pathlib import Path
@@ -23,6 +24,7 @@ from prefect_crm_erp.blocks import Integration, Ledger, OrderPolicy
 from prefect_crm_erp.flows import quote_to_order
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 from prefect_crm_erp.tasks import extract
+from prefect_crm_erp.tasks.claims import LEASES_TO_WAIT
 from prefect_crm_erp.tasks.report import CoverageError
 
 CREATE_CUSTOMER = "model.party.party.create"
@@ -31,6 +33,7 @@ LOOK_FOR_CUSTOMERS = '"ilike"'
 LOOK_FOR_ORDERS = '"reference", "in"'
 COMPOSITE = "/composite/sobjects"
 WRITE_BACK = "ERP_Sync_Status__c"
+LEASE_SECONDS = 2
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -44,7 +47,7 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
 
 def short_lease(world: World) -> Ledger:
     """The world's ledger, which soon lets go what a dead run held."""
-    return Ledger(url=world.integration().ledger.url, lease_seconds=2)
+    return Ledger(url=world.integration().ledger.url, lease_seconds=LEASE_SECONDS)
 
 
 # -------------------------------------------------------------------- two runs at once
@@ -203,6 +206,7 @@ def test_a_run_that_sleeps_through_its_lease_leaves_what_another_took_over(world
         process.pause()
         hold.let_go()
         assert world.run(integration).written == 2
+        time.sleep(LEASES_TO_WAIT * LEASE_SECONDS)  # longer than it would have had patience when awake
         process.resume()
         assert process.outcomes() == dict.fromkeys(deals, Outcome.UNCHANGED)
     assert_ordered_once(world, deals)
