@@ -5,25 +5,39 @@ from prefect_crm_erp.blocks.erp import Tryton
 from prefect_crm_erp.blocks.integration import Integration
 from prefect_crm_erp.blocks.ledger import Ledger
 from prefect_crm_erp.blocks.policies import (
+    AccountPolicy,
+    AccountRule,
     CodeLists,
+    Condition,
     CustomFieldMap,
+    ErpCustomers,
     ErpSlot,
+    FieldOwner,
     MappedField,
+    NewCustomers,
     OrderPolicy,
     Subsidiary,
     SubsidiaryRouting,
+    SyncedField,
 )
 
 __all__ = [
+    "AccountPolicy",
+    "AccountRule",
     "CodeLists",
+    "Condition",
     "CustomFieldMap",
+    "ErpCustomers",
     "ErpSlot",
+    "FieldOwner",
     "Integration",
     "Ledger",
     "MappedField",
+    "NewCustomers",
     "OrderPolicy",
     "Salesforce",
     "Subsidiary",
     "SubsidiaryRouting",
+    "SyncedField",
     "Tryton",
 ]

@@ -11,7 +11,14 @@ from prefect_crm_erp.blocks.crm import AnyCRM
 from prefect_crm_erp.blocks.erp import AnyERP
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm, holds_masked_secret
 from prefect_crm_erp.blocks.ledger import Ledger
-from prefect_crm_erp.blocks.policies import CodeLists, CustomFieldMap, ErpSlot, OrderPolicy, SubsidiaryRouting
+from prefect_crm_erp.blocks.policies import (
+    AccountPolicy,
+    CodeLists,
+    CustomFieldMap,
+    ErpSlot,
+    OrderPolicy,
+    SubsidiaryRouting,
+)
 from prefect_crm_erp.models.errors import ConfigurationError
 
 _OPTIONAL_ERPS = frozenset({"second_erp", "third_erp"})
@@ -62,6 +69,11 @@ class Integration(OrderedForm, Block):
     )
     orders: OrderPolicy = Field(
         default_factory=OrderPolicy, title="Order policy", description="What makes a deal fit to become an order."
+    )
+    accounts: AccountPolicy = Field(
+        default_factory=AccountPolicy,
+        title="Account sync policy",
+        description="Who owns which field of accounts and customers, and which accounts belong in the ERP.",
     )
     code_lists: CodeLists = Field(
         default_factory=CodeLists, title="Code lists", description="Names that differ between the CRM and the ERP."

@@ -1,5 +1,6 @@
 """Flows: business processes that an operator runs."""
 
+from prefect_crm_erp.flows.account_sync import account_sync
 from prefect_crm_erp.flows.quote_to_order import quote_to_order
 
-__all__ = ["quote_to_order"]
+__all__ = ["account_sync", "quote_to_order"]

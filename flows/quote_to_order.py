@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import uuid4
 
 from prefect import flow
-from prefect.context import FlowRunContext
 
 from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.flows.forms import titled
 from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sentences
-from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError
-from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
+from prefect_crm_erp.flows.starting import aware, exact_ids, new_run_id
+from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.models.records import DealSource
 from prefect_crm_erp.tasks.check import check_records
 from prefect_crm_erp.tasks.convert import convert_records
@@ -66,7 +64,7 @@ def quote_to_order(
     log_errors_as_sentences()
     try:
         run = open_run(integration, source, records, dry_run)
-        report = _road(run, records, _aware(since))
+        report = _road(run, records, aware(since))
     except ConnectorError as error:
         return failed(error, source)  # type: ignore[return-value]  # a state ends the run
     return completed(report)  # type: ignore[return-value]  # likewise; a caller gets the report
@@ -79,10 +77,7 @@ def open_run(integration: Integration, source: str, records: Sequence[str] | Non
         ConfigurationError: The saved integration or the ledger must be changed first.
     """
     integration.check_references()
-    context = FlowRunContext.get()
-    # A flow run can be started again while a machine that was given up still works on it: each start claims for itself.
-    start = str(uuid4())
-    run_id = f"{context.flow_run.id}/{start[:8]}" if context and context.flow_run else start
+    run_id = new_run_id()
     store = integration.ledger.open().for_integration(integration.state_name)
     run = Run(integration, DealSource(source), run_id=run_id, store=store, dry_run=dry_run, forced=records is not None)
     store.start_run(run_id, flow="quote-to-order", source=source, dry_run=dry_run)
@@ -96,7 +91,7 @@ def _road(run: Run, records: list[str] | None, since: datetime | None) -> RunRep
         records = _ids(run, records)
         run.preflight()
         named = records if records is not None else waiting_keys(run)
-        progress, done = start_progress(run), 0
+        progress, done = start_progress(run.source.value), 0
         pages = deal_pages(run, named=named, since=since)
         while (page := extract_page(run, pages)) is not None:
             page = check_records(run, page)
@@ -124,21 +119,4 @@ def _ids(run: Run, records: Sequence[str] | None) -> list[str] | None:
     """Ids in their 18-character form, each once; a number of an ERP order stands for the deal that it came from."""
     if records is None:
         return None
-    named = [each.strip() for each in records if each.strip()]
-    numbers = run.store.bound_by_number(run.kind, [each for each in named if not is_salesforce_id(each)])
-    ids = [key for each in named for key in ([ref.key for ref in numbers[each]] if each in numbers else [_id(each)])]
-    return list(dict.fromkeys(ids))
-
-
-def _id(text: str) -> str:
-    try:
-        return salesforce_id(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"{text!r} is neither a CRM id (15 or 18 characters, as in the record's address) nor the number of an "
-            "order that this integration has written"
-        ) from None
-
-
-def _aware(since: datetime | None) -> datetime | None:
-    return since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
+    return exact_ids(records, lambda numbers: run.store.bound_by_number(run.kind, numbers), "an order")

@@ -89,11 +89,19 @@ def queue_for(error: ConnectorError) -> Queue:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field, before and after: for the audit trail and for a dry run."""
+    """One field, before and after: for the audit trail and for a dry run.
+
+    Attributes:
+        field: Name of the field.
+        before: Value before the write, as people read it; None when it was empty.
+        after: Value after it.
+        why: The rule by which it was written, where there is more than one.
+    """
 
     field: str
     before: str | None
     after: str | None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

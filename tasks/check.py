@@ -16,9 +16,10 @@ from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Deal, DealLine
 from prefect_crm_erp.tasks.clean import Defect, clean_account
 from prefect_crm_erp.tasks.extract import still_waiting
-from prefect_crm_erp.tasks.item import Item, open_items
+from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.recognise import already_done, look_up
 from prefect_crm_erp.tasks.run import Run
+from prefect_crm_erp.tasks.traveller import open_items
 
 
 @task(name="Check", cache_policy=NO_CACHE, persist_result=False)

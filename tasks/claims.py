@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from prefect.logging import get_logger
 
-from prefect_crm_erp.tasks.run import Run
+from prefect_crm_erp.tasks.run import BaseRun
 
 PAUSE_SECONDS = 0.5
 """Between two looks whether another run has ended."""
@@ -19,13 +19,13 @@ LEASES_TO_WAIT = 3
 """How long a run waits for another one that is writing the same records."""
 
 
-def patience(run: Run) -> float:
+def patience(run: BaseRun) -> float:
     """Seconds that a run waits for another one that is writing the same records."""
     return LEASES_TO_WAIT * run.lease.total_seconds()
 
 
 @contextmanager
-def held(run: Run, kind: str, keys: Sequence[str]) -> Iterator[None]:
+def held(run: BaseRun, kind: str, keys: Sequence[str]) -> Iterator[None]:
     """Renew the claims on these keys, in a thread of its own, until the body ends."""
     if not keys:
         yield
@@ -40,7 +40,7 @@ def held(run: Run, kind: str, keys: Sequence[str]) -> Iterator[None]:
         beat.join()
 
 
-def _beat(run: Run, kind: str, keys: Sequence[str], done: threading.Event) -> None:
+def _beat(run: BaseRun, kind: str, keys: Sequence[str], done: threading.Event) -> None:
     while not done.wait(run.lease.total_seconds() / BEATS_IN_A_LEASE):
         try:
             run.store.renew(kind, keys, run.run_id, run.lease)
@@ -57,7 +57,7 @@ class Turn:
         place: Where, as the ledger's key.
     """
 
-    def __init__(self, run: Run, kind: str, place: str) -> None:
+    def __init__(self, run: BaseRun, kind: str, place: str) -> None:
         self._run = run
         self._kind = kind
         self._place = place

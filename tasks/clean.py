@@ -13,6 +13,7 @@ from prefect_crm_erp.models.geography import country_code, country_name, state_c
 from prefect_crm_erp.models.keys import clean_text, fold
 from prefect_crm_erp.models.outcomes import Note
 from prefect_crm_erp.models.records import Account, Address, Customer
+from prefect_crm_erp.tasks.clean_contacts import clean_contacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def clean_account(account: Account, integration: Integration, needs_state: Colle
         email=clean_text(account.email),
         payment_terms=_payment_terms(account, integration, notes),
         currency=account.currency,
+        contacts=clean_contacts(account, country, notes),
         custom={
             erp: account.custom[crm]
             for crm, erp in integration.custom_fields.pairs(MappedRecord.ACCOUNT)

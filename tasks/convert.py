@@ -18,8 +18,9 @@ from prefect_crm_erp.models.outcomes import Note, Rejected, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Deal, DealLine, OrderLine, Product, SalesOrder
 from prefect_crm_erp.tasks.claims import Turn
-from prefect_crm_erp.tasks.item import Item, open_items
+from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import Run, by_company, by_slot
+from prefect_crm_erp.tasks.traveller import open_items
 
 HUNDRED = Decimal(100)
 CREATING = "creation of products"

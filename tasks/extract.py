@@ -14,7 +14,8 @@ from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow, Verdict
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Deal
 from prefect_crm_erp.tasks.item import Item
-from prefect_crm_erp.tasks.run import Run
+from prefect_crm_erp.tasks.run import BaseRun, Run
+from prefect_crm_erp.tasks.traveller import Traveller
 
 PAGE_SIZE = 200
 OVERLAP = timedelta(minutes=10)
@@ -107,7 +108,7 @@ def _source_record(deal: Deal) -> SourceRecord:
     return SourceRecord(deal.crm_id, deal.label, deal.modified_at)
 
 
-def still_waiting(run: Run, items: Sequence[Item]) -> None:
+def still_waiting(run: BaseRun, items: Sequence[Traveller]) -> None:
     """Leave deals in their queue that nothing has changed for: not yet due, or refused and still the same."""
     if run.forced:
         return

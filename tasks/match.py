@@ -15,8 +15,8 @@ from prefect_crm_erp.models.outcomes import Change, Note, Queue, Rejected, Verdi
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Customer
 from prefect_crm_erp.tasks.claims import Turn
-from prefect_crm_erp.tasks.item import Item, open_items
-from prefect_crm_erp.tasks.run import Run, by_slot
+from prefect_crm_erp.tasks.run import BaseRun, by_slot
+from prefect_crm_erp.tasks.traveller import T, Traveller, open_items
 
 CUSTOMER = "customer"
 """The ledger's kind of customers."""
@@ -25,7 +25,7 @@ MATCHING = "matching of customers"
 
 
 @task(name="Match customers", cache_policy=NO_CACHE, persist_result=False)
-def match_customers(run: Run, page: Page[Item]) -> Page[Item]:
+def match_customers(run: BaseRun, page: Page[T]) -> Page[T]:
     """Give each deal its customer in the ERP: known by key, matched, or created.
 
     Accounts that might be an existing customer, and are not certain to be, send their deals to Pending Review with the
@@ -41,12 +41,12 @@ def match_customers(run: Run, page: Page[Item]) -> Page[Item]:
 class _Matching:
     """Matching of one page's buyers in one ERP."""
 
-    def __init__(self, run: Run, slot: ErpSlot, items: Sequence[Item]) -> None:
+    def __init__(self, run: BaseRun, slot: ErpSlot, items: Sequence[Traveller]) -> None:
         self.run = run
         self.slot = slot
         self.erp = run.erps[slot]
         self.turn = Turn(run, MATCHING, slot.value)
-        self.items: dict[str, list[Item]] = {}
+        self.items: dict[str, list[Traveller]] = {}
         for item in items:
             self.items.setdefault(item.account_key, []).append(item)
 
@@ -169,6 +169,7 @@ class _Matching:
                 continue
             for item in self.items[key]:
                 item.notes += result.notes
+                item.is_new_customer = True
             self._bind(key, result.record, "created", creation_changes(result.record))
             self._settle(key, result.record)
 

@@ -9,15 +9,15 @@ from prefect.events import emit_event
 from prefect_crm_erp.blocks.ledger import Parked, ParkEntry
 from prefect_crm_erp.models.outcomes import Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
-from prefect_crm_erp.tasks.item import Item
-from prefect_crm_erp.tasks.run import Run
+from prefect_crm_erp.tasks.run import BaseRun
+from prefect_crm_erp.tasks.traveller import T, Traveller
 
 ALERTING = frozenset({Queue.DEAD_LETTER, Queue.MANUAL_REVIEW, Queue.PENDING_REVIEW, Queue.PENDING_APPROVAL})
 """Queues that a person must look at: an entry emits a Prefect event, for an automation to notify by."""
 
 
 @task(name="Park", cache_policy=NO_CACHE, persist_result=False)
-def park_records(run: Run, page: Page[Item]) -> Page[Item]:
+def park_records(run: BaseRun, page: Page[T]) -> Page[T]:
     """Keep the page's queued deals in the ledger, and take the others out of their queues.
 
     A deal that was retried too often becomes a dead letter; one that was left in its queue stays there as it is. Each
@@ -26,12 +26,12 @@ def park_records(run: Run, page: Page[Item]) -> Page[Item]:
     run.wait(page, "The run did not come to this record", "Unfinished")
     if run.dry_run:
         return page
-    queued = [item for item in page if _is_queued(item) and not item.is_left_waiting]
+    queued = [item for item in page if item.is_queued and not item.is_left_waiting]
     stored = {entry.key: entry for entry in run.store.park(run.run_id, [_entry(run, item) for item in queued])}
     for item in queued:
         entry = stored[item.key]
         item.verdict = Verdict.queued(entry.queue, entry.reason, error=entry.error, fields=entry.fields)
-        if entry.changed and entry.queue in ALERTING:
+        if run.alerts and entry.changed and entry.queue in ALERTING:
             _alert(run, entry)
     for outcome in (Outcome.WRITTEN, Outcome.UNCHANGED, Outcome.EXCLUDED):
         keys = [item.key for item in page if item.verdict and item.verdict.outcome is outcome]
@@ -39,24 +39,20 @@ def park_records(run: Run, page: Page[Item]) -> Page[Item]:
     return page
 
 
-def _is_queued(item: Item) -> bool:
-    return item.verdict is not None and item.verdict.outcome is Outcome.QUEUED
-
-
-def _entry(run: Run, item: Item) -> ParkEntry:
+def _entry(run: BaseRun, item: Traveller) -> ParkEntry:
     if item.verdict is None:
         raise LookupError(f"{item.key} has no verdict")
     return ParkEntry(
         kind=run.kind,
         key=item.key,
-        name=item.deal.number or item.deal.name,
+        name=item.label,
         verdict=item.verdict,
         fingerprint=item.evaluation_digest(),
         retry=run.retry_policy,
     )
 
 
-def _alert(run: Run, entry: Parked) -> None:
+def _alert(run: BaseRun, entry: Parked) -> None:
     emit_event(
         event="prefect-crm-erp.record.parked",
         resource={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import partial
 from itertools import islice
@@ -22,7 +22,7 @@ from prefect_crm_erp.models.records import SalesOrder
 from prefect_crm_erp.tasks.convert import crm_total, in_minor_units
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.placing import erp_total
-from prefect_crm_erp.tasks.run import Run
+from prefect_crm_erp.tasks.run import BaseRun, Reading, Run
 from prefect_crm_erp.tasks.tables import (
     ROWS_SHOWN,
     changes_tables,
@@ -62,7 +62,7 @@ class RunReport:
         ```
     """
 
-    def __init__(self, run: Run, coverage: Coverage) -> None:
+    def __init__(self, run: BaseRun, coverage: Coverage) -> None:
         self.run_id = run.run_id
         self.dry_run = run.dry_run
         self.source = coverage.source
@@ -113,10 +113,10 @@ def record_outcomes(run: Run, page: Page[Item]) -> None:
     run.store.note_outcomes(run.run_id, [_row(run, item) for item in page])
 
 
-def start_progress(run: Run) -> UUID:
-    """The progress bar of the run."""
+def start_progress(source: str) -> UUID:
+    """The progress bar of a run that reads this source."""
     artifact = create_progress_artifact(
-        progress=0.0, key=artifact_key(run.source, "progress"), description=f"Reading {run.source.value}"
+        progress=0.0, key=artifact_key(source, "progress"), description=f"Reading {source}"
     )
     return artifact if isinstance(artifact, UUID) else UUID(str(artifact))
 
@@ -201,24 +201,30 @@ def report_run(run: Run) -> RunReport:
     coverage = run.store.coverage(run.run_id)
     report = RunReport(run, coverage)
     _publish(run, report, coverage)
-    _prove(run, coverage)
+    prove(run, coverage, [run.reading])
     if run.reading.reached is not None and run.reading.is_seamless and not run.dry_run:
         run.store.advance(run.stream, run.reading.reached)
     return report
 
 
-def _prove(run: Run, coverage: Coverage) -> None:
+def prove(run: BaseRun, coverage: Coverage, readings: Iterable[Reading]) -> None:
+    """See that every record that was read is accounted for, and that all came that were announced.
+
+    Raises:
+        CoverageError: They do not; the message names some.
+    """
     if not coverage.complete:
         doubtful = [*coverage.open, *coverage.stray, *coverage.unexplained]
         raise CoverageError(
             f"{coverage.source} records were read, and these are not accounted for: {', '.join(doubtful[:3])}"
             f"{' …' if len(doubtful) > 3 else ''}; run it again, they are read again"
         )
-    announced, received = run.reading.announced, run.reading.received
-    if announced is not None and received < announced:
-        raise CoverageError(
-            f"{run.crm.system} announced {announced} records and {received} came; run it again, all are read again"
-        )
+    for reading in readings:
+        announced, received = reading.announced, reading.received
+        if announced is not None and received < announced:
+            raise CoverageError(
+                f"{run.crm.system} announced {announced} records and {received} came; run it again, all are read again"
+            )
 
 
 def _publish(run: Run, report: RunReport, coverage: Coverage) -> None:
@@ -270,21 +276,23 @@ def _summary(run: Run, report: RunReport, coverage: Coverage) -> str:
             f"# {run.source.value.capitalize()} → {' and '.join(sorted({erp.system for erp in run.erps.values()}))}",
             *(["**Dry run: nothing was written.**"] if run.dry_run else []),
             counts_table(counts),
-            _equation(report, coverage),
+            equation(report, coverage),
             *(f"## {title}\n\n{shown}" for title, shown in sections.items() if shown),
-            f"*{_calls(run, report)}.*",
+            f"*{requests_line(run, report)}.*",
         ]
     )
 
 
-def _equation(report: RunReport, coverage: Coverage) -> str:
+def equation(report: RunReport, coverage: Coverage) -> str:
+    """The sum that accounts for every record, or that it does not match."""
     sums = f"{report.source} = {report.written} + {report.unchanged} + {report.queued} + {report.excluded}"
     if coverage.complete:
         return f"{sums}: every record is accounted for."
     return "**Not every record is accounted for.** Run it again: the records are read again."
 
 
-def _calls(run: Run, report: RunReport) -> str:
+def requests_line(run: BaseRun, report: RunReport) -> str:
+    """How many requests the run sent, and how much of the CRM's daily limit is used."""
     calls = f"{report.crm_calls:,} requests to {run.crm.system}, {report.erp_calls:,} to the ERP"
     used = run.crm.calls
     if used.allowed:

@@ -8,18 +8,18 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.blocks.policies.routing import Route
 from prefect_crm_erp.models.outcomes import Note
 from prefect_crm_erp.models.paging import Page
-from prefect_crm_erp.tasks.item import Item, open_items
-from prefect_crm_erp.tasks.run import Run, by_slot
+from prefect_crm_erp.tasks.run import BaseRun, by_slot
+from prefect_crm_erp.tasks.traveller import T, open_items
 
 
 @task(name="Route", cache_policy=NO_CACHE, persist_result=False)
-def route_records(run: Run, page: Page[Item]) -> Page[Item]:
+def route_records(run: BaseRun, page: Page[T]) -> Page[T]:
     """Give each deal its subsidiary, or send it to Pending Review; there is no default subsidiary.
 
     Deals of an ERP that does not answer wait in Retry.
     """
     for item in open_items(page):
-        account = item.deal.account
+        account = item.account
         if account is None:
             continue
         routed = run.routing.route(account, run.integration.code_lists.countries)

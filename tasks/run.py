@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from prefect_crm_erp.blocks.crm.base import CRM, OBJECT_OF_SOURCE, CrmObject
 from prefect_crm_erp.blocks.erp.base import ERP
@@ -20,14 +21,13 @@ from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import (
     Company,
     Customer,
-    Deal,
     DealSource,
     OrderLine,
     Product,
     Record,
     SalesOrder,
 )
-from prefect_crm_erp.tasks.item import Item
+from prefect_crm_erp.tasks.traveller import T, Traveller
 
 PROBE_AFTER_SECONDS = 60
 """How long an ERP that did not answer is left alone before it is tried again."""
@@ -57,17 +57,162 @@ class Reading:
         self.reached: Cursor | None = None
         self.is_seamless = False
 
-    def note(self, page: Page[Deal]) -> None:
+    def note(self, page: Page[Any]) -> None:
         """A page of the stream has come."""
         self.announced = page.expected if self.announced is None else self.announced
         self.received += len(page)
         self.reached = page.cursor or self.reached
 
 
-class Run:
+class BaseRun(ABC):
     """One run of a flow over one integration.
 
     A plain class on purpose: it travels through tasks as an argument, and Prefect does not walk it.
+
+    Args:
+        integration: The saved integration.
+        run_id: Identity of the run, in the ledger and in claims.
+        store: The open ledger.
+        dry_run: Whether to write nothing.
+        forced: Whether the operator named the records, which overrides watermarks and waiting times.
+    """
+
+    __slots__ = (
+        "_companies",
+        "_down",
+        "crm",
+        "dry_run",
+        "erps",
+        "forced",
+        "integration",
+        "new_customers",
+        "routing",
+        "run_id",
+        "started_at",
+        "store",
+    )
+
+    def __init__(
+        self,
+        integration: Integration,
+        *,
+        run_id: str,
+        store: LedgerStore,
+        dry_run: bool = False,
+        forced: bool = False,
+    ) -> None:
+        self.integration = integration
+        self.run_id = run_id
+        self.store = store
+        self.dry_run = dry_run
+        self.forced = forced
+        self.started_at = datetime.now(UTC)
+        self.crm: CRM = integration.crm
+        self.erps: dict[ErpSlot, ERP] = dict(integration.erps())
+        self.routing = integration.routing.table()
+        self.new_customers: dict[ErpSlot, list[Customer]] = {slot: [] for slot in self.erps}
+        self._companies: dict[tuple[ErpSlot, str], Company] = {}
+        self._down: dict[ErpSlot, tuple[str, float]] = {}
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Name under which the ledger keeps this run's records."""
+
+    @property
+    def alerts(self) -> bool:
+        """Whether people are told at once of records that need them."""
+        return True
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """How failed deals are tried again."""
+        policy = self.integration.orders
+        return RetryPolicy(base_seconds=policy.retry_base_seconds, max_attempts=policy.retry_attempts)
+
+    @property
+    def lease(self) -> timedelta:
+        """How long this run's claims outlive it."""
+        return timedelta(seconds=self.integration.ledger.lease_seconds)
+
+    def check_erps(self, records: Collection[MappedRecord]) -> None:
+        """Check the ERP connections, their companies and the mapped fields; one that does not answer is left alone.
+
+        Args:
+            records: Records whose mapped fields the run writes.
+
+        Raises:
+            ConfigurationError: Something must be changed first; the message names it.
+        """
+        for slot, erp in self.erps.items():
+            with self.guard(slot, ()):
+                erp.check()
+                self._check_mapped_fields(erp, records)
+                for subsidiary in self.integration.routing.subsidiaries:
+                    if subsidiary.erp is slot:
+                        self.company(slot, subsidiary.company)
+
+    def company(self, slot: ErpSlot, name: str) -> Company:
+        """A company of an ERP connection, looked up once in a run."""
+        key = (slot, name)
+        if key not in self._companies:
+            self._companies[key] = self.erps[slot].company(name)
+        return self._companies[key]
+
+    def known_company(self, slot: ErpSlot, name: str) -> Company | None:
+        """A company that was looked up in this run already."""
+        return self._companies.get((slot, name))
+
+    def erp_needs_state(self) -> frozenset[str]:
+        """Countries whose addresses need a state that one of the ERPs knows."""
+        return frozenset().union(*(erp.capabilities.needs_state for erp in self.erps.values()))
+
+    @contextmanager
+    def guard(self, slot: ErpSlot, items: Collection[Traveller]) -> Iterator[None]:
+        """Keep one ERP's trouble to its own deals: they wait in Retry, the others go on."""
+        try:
+            yield
+        except TransientError as error:
+            self._down[slot] = (str(error), time.monotonic())
+            self.wait(items, str(error), type(error).__name__)
+
+    def is_up(self, slot: ErpSlot, items: Iterable[Traveller]) -> bool:
+        """Whether an ERP answered the last time; when not, its deals wait in Retry without another attempt."""
+        if slot not in self._down:
+            return True
+        reason, since = self._down[slot]
+        if time.monotonic() - since > PROBE_AFTER_SECONDS:
+            del self._down[slot]
+            return True
+        self.wait(items, reason, "TransientError")
+        return False
+
+    def wait(self, items: Iterable[Traveller], reason: str, error: str) -> None:
+        """Send the items whose road goes on to the Retry queue."""
+        for item in items:
+            if item.verdict is None:
+                item.verdict = Verdict.queued(Queue.RETRY, reason, error=error)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self.store.close()
+
+    def _check_mapped_fields(self, erp: ERP, records: Collection[MappedRecord]) -> None:
+        for record in records:
+            kind = _ERP_RECORD[record]
+            pairs = self.integration.custom_fields.pairs(record)
+            known = set(erp.fields(kind)) if pairs else set()
+            unknown = [field for _, field in pairs if field not in known]
+            if unknown:
+                raise ConfigurationError(
+                    f"The custom field map names fields of a {kind.__name__} that do not exist: {', '.join(unknown)}; "
+                    "correct the map",
+                    system=erp.system,
+                )
+
+
+class Run(BaseRun):
+    """One run of quote-to-order.
 
     Args:
         integration: The saved integration.
@@ -78,24 +223,7 @@ class Run:
         forced: Whether the operator named the records, which overrides watermarks and waiting times.
     """
 
-    __slots__ = (
-        "_companies",
-        "_down",
-        "_initial_load",
-        "crm",
-        "dry_run",
-        "erps",
-        "forced",
-        "integration",
-        "new_customers",
-        "products",
-        "reading",
-        "routing",
-        "run_id",
-        "source",
-        "started_at",
-        "store",
-    )
+    __slots__ = ("_initial_load", "products", "reading", "source")
 
     def __init__(
         self,
@@ -107,22 +235,11 @@ class Run:
         dry_run: bool = False,
         forced: bool = False,
     ) -> None:
-        self.integration = integration
+        super().__init__(integration, run_id=run_id, store=store, dry_run=dry_run, forced=forced)
         self.source = source
-        self.run_id = run_id
-        self.store = store
-        self.dry_run = dry_run
-        self.forced = forced
-        self.started_at = datetime.now(UTC)
-        self.crm: CRM = integration.crm
-        self.erps: dict[ErpSlot, ERP] = dict(integration.erps())
-        self.routing = integration.routing.table()
         self.reading = Reading()
         self.products: dict[tuple[ErpSlot, str], dict[str, Product]] = {}
-        self.new_customers: dict[ErpSlot, list[Customer]] = {slot: [] for slot in self.erps}
-        self._companies: dict[tuple[ErpSlot, str], Company] = {}
         self._initial_load: dict[ErpSlot, bool] = {}
-        self._down: dict[ErpSlot, tuple[str, float]] = {}
 
     @property
     def object(self) -> CrmObject:
@@ -139,17 +256,6 @@ class Run:
         """Name of the watermark."""
         return self.source.value
 
-    @property
-    def retry_policy(self) -> RetryPolicy:
-        """How failed deals are tried again."""
-        policy = self.integration.orders
-        return RetryPolicy(base_seconds=policy.retry_base_seconds, max_attempts=policy.retry_attempts)
-
-    @property
-    def lease(self) -> timedelta:
-        """How long this run's claims outlive it."""
-        return timedelta(seconds=self.integration.ledger.lease_seconds)
-
     def preflight(self) -> Self:
         """Check connections, rights, companies and mapped fields before anything is written.
 
@@ -165,25 +271,8 @@ class Run:
                 "deploy the metadata package, give the user access, or correct the custom field map",
                 system=self.crm.system,
             )
-        for slot, erp in self.erps.items():
-            with self.guard(slot, ()):
-                erp.check()
-                self._check_mapped_fields(erp)
-                for subsidiary in self.integration.routing.subsidiaries:
-                    if subsidiary.erp is slot:
-                        self.company(slot, subsidiary.company)
+        self.check_erps(tuple(MappedRecord))
         return self
-
-    def company(self, slot: ErpSlot, name: str) -> Company:
-        """A company of an ERP connection, looked up once in a run."""
-        key = (slot, name)
-        if key not in self._companies:
-            self._companies[key] = self.erps[slot].company(name)
-        return self._companies[key]
-
-    def known_company(self, slot: ErpSlot, name: str) -> Company | None:
-        """A company that was looked up in this run already."""
-        return self._companies.get((slot, name))
 
     def is_initial_load(self, slot: ErpSlot) -> bool:
         """Whether an ERP had no product at all when this run first looked."""
@@ -191,64 +280,18 @@ class Run:
             self._initial_load[slot] = self.erps[slot].is_empty(Product)
         return self._initial_load[slot]
 
-    def erp_needs_state(self) -> frozenset[str]:
-        """Countries whose addresses need a state that one of the ERPs knows."""
-        return frozenset().union(*(erp.capabilities.needs_state for erp in self.erps.values()))
 
-    @contextmanager
-    def guard(self, slot: ErpSlot, items: Collection[Item]) -> Iterator[None]:
-        """Keep one ERP's trouble to its own deals: they wait in Retry, the others go on."""
-        try:
-            yield
-        except TransientError as error:
-            self._down[slot] = (str(error), time.monotonic())
-            self.wait(items, str(error), type(error).__name__)
-
-    def is_up(self, slot: ErpSlot, items: Iterable[Item]) -> bool:
-        """Whether an ERP answered the last time; when not, its deals wait in Retry without another attempt."""
-        if slot not in self._down:
-            return True
-        reason, since = self._down[slot]
-        if time.monotonic() - since > PROBE_AFTER_SECONDS:
-            del self._down[slot]
-            return True
-        self.wait(items, reason, "TransientError")
-        return False
-
-    def wait(self, items: Iterable[Item], reason: str, error: str) -> None:
-        """Send the items whose road goes on to the Retry queue."""
-        for item in items:
-            if item.verdict is None:
-                item.verdict = Verdict.queued(Queue.RETRY, reason, error=error)
-
-    def close(self) -> None:
-        """Close the ledger."""
-        self.store.close()
-
-    def _check_mapped_fields(self, erp: ERP) -> None:
-        for record, kind in _ERP_RECORD.items():
-            pairs = self.integration.custom_fields.pairs(record)
-            known = set(erp.fields(kind)) if pairs else set()
-            unknown = [field for _, field in pairs if field not in known]
-            if unknown:
-                raise ConfigurationError(
-                    f"The custom field map names fields of a {kind.__name__} that do not exist: {', '.join(unknown)}; "
-                    "correct the map",
-                    system=erp.system,
-                )
-
-
-def by_slot(items: Iterable[Item]) -> dict[ErpSlot, list[Item]]:
+def by_slot(items: Iterable[T]) -> dict[ErpSlot, list[T]]:
     """Items by the ERP connection that they are routed to."""
-    groups: dict[ErpSlot, list[Item]] = {}
+    groups: dict[ErpSlot, list[T]] = {}
     for item in items:
         groups.setdefault(item.slot, []).append(item)
     return groups
 
 
-def by_company(items: Iterable[Item]) -> dict[str, list[Item]]:
+def by_company(items: Iterable[T]) -> dict[str, list[T]]:
     """Routed items by the company of their ERP."""
-    groups: dict[str, list[Item]] = {}
+    groups: dict[str, list[T]] = {}
     for item in items:
         if item.company is not None:
             groups.setdefault(item.company.id, []).append(item)

@@ -123,6 +123,22 @@ def changes_tables(rows: Sequence[ReportRow], count: int) -> str:
     return _first("\n\n".join(sections), count) if sections else "Nothing."
 
 
+def account_changes_table(rows: Sequence[ReportRow], count: int) -> str:
+    """What changed in accounts and customers, field by field, and why."""
+    body = [
+        [
+            _deal(row),
+            text(change.field, NAME_WIDTH),
+            text(change.before or "—", NAME_WIDTH),
+            text(change.after or "—", NAME_WIDTH),
+            text(change.why, NAME_WIDTH),
+        ]
+        for row in rows
+        for change in row.changes
+    ]
+    return _first(table(("Account", "Field", "Before", "After", "Why"), body), count) if body else "Nothing."
+
+
 def _deal(row: ReportRow) -> str:
     return stacked(link(row.name, row.crm_url, NAME_WIDTH), text(row.account, NAME_WIDTH))
 

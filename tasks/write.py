@@ -17,10 +17,11 @@ from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Outcome, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.claims import held, patience
-from prefect_crm_erp.tasks.item import Item, open_items
+from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.placing import Placing, order_changes
 from prefect_crm_erp.tasks.recognise import already_done, leave_to_quotes, look_up
 from prefect_crm_erp.tasks.run import Run, by_company, by_slot
+from prefect_crm_erp.tasks.traveller import open_items
 
 
 @task(name="Write orders", cache_policy=NO_CACHE, persist_result=False)

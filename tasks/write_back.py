@@ -103,10 +103,10 @@ def _success(item: Item) -> dict[str, Any]:
 
 def _is_new(said: dict[str, Any], item: Item) -> bool:
     """Whether the CRM does not say so already: what we write must not come back as a change."""
-    return any(_differs(value, getattr(item.deal, name)) for name, value in said.items())
+    return any(differs(value, getattr(item.deal, name)) for name, value in said.items())
 
 
-def _differs(value: Any, current: Any) -> bool:
+def differs(value: Any, current: Any) -> bool:
     """Compare with what the CRM shows, which may have tidied a text's white space and cut it short."""
     if not (isinstance(value, str) and isinstance(current, str)):
         return bool(value != current) and not (value in (None, "") and current in (None, ""))
@@ -194,7 +194,7 @@ def _debt(run: Run, item: Item, verdict: Verdict) -> ParkEntry:
     return ParkEntry(
         kind=owed_kind(run),
         key=item.key,
-        name=item.deal.number or item.deal.name,
+        name=item.label,
         verdict=verdict,
         fingerprint=item.evaluation_digest(),
         retry=run.retry_policy,
@@ -203,12 +203,8 @@ def _debt(run: Run, item: Item, verdict: Verdict) -> ParkEntry:
 
 def _settle(run: Run, items: Sequence[Item], owed: set[str]) -> None:
     """Debts are settled with what went through; a deal in a queue keeps what it owes as an order."""
-    done = [item for item in items if item.key in owed and not (_is_queued(item) and item.binding)]
+    done = [item for item in items if item.key in owed and not (item.is_queued and item.binding)]
     for item in done:
         if _is_unchanged(item):
             item.notes.append(Note("write_back", f"Its write-back to {run.crm.system} was owed and is made up for"))
     run.store.resolve(owed_kind(run), [item.key for item in done], resolution="written")
-
-
-def _is_queued(item: Item) -> bool:
-    return item.verdict is not None and item.verdict.outcome is Outcome.QUEUED

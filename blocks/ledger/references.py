@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from prefect_crm_erp.blocks.ledger.audit import add_entries
 from prefect_crm_erp.blocks.ledger.claims import settle
@@ -81,6 +81,23 @@ class References(Part):
         with self.database.reading() as connection:
             found = self._find_references(connection, CrossReferenceRow.kind == kind, erp_number=numbers)
         return _grouped(found, "erp_number")
+
+    def unbind(self, run_id: str, kind: str, key: str, erp: str, audit: Sequence[AuditEntry]) -> None:
+        """End the reference of a key in an ERP connection, for a record whose key has become another one.
+
+        Args:
+            run_id: The run that found it out.
+            kind: What the key is of.
+            key: The key.
+            erp: Name of the ERP connection.
+            audit: Why; the run and the time are filled in.
+        """
+        mine = (CrossReferenceRow.integration == self.integration, CrossReferenceRow.kind == kind)
+        with self.database.writing() as connection:
+            connection.execute(
+                delete(CrossReferenceRow).where(*mine, CrossReferenceRow.key == key, CrossReferenceRow.erp == erp)
+            )
+            add_entries(connection, self.integration, audit, self.database.now(connection), run_id)
 
     def _find_references(
         self, connection: Connection, *where: ColumnElement[bool], **one_of: Collection[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from prefect_crm_erp.blocks.ledger.claims import release_unsent
 from prefect_crm_erp.blocks.ledger.database import insert
 from prefect_crm_erp.blocks.ledger.entries import Coverage, RunInfo, SourceRecord
-from prefect_crm_erp.blocks.ledger.part import Part, members, values
+from prefect_crm_erp.blocks.ledger.part import Part, lists_of, members, values
 from prefect_crm_erp.blocks.ledger.tables import RunRecordRow, RunRow
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 
@@ -78,6 +78,15 @@ class Runs(Part):
             rows = [_read_row(run, first[key]) for key in in_order]
             new = set(connection.scalars(upsert.returning(RunRecordRow.key), rows))
         return [key for key in in_order if key in new]
+
+    def noted(self, run_id: str, keys: Collection[str]) -> frozenset[str]:
+        """Those of these keys that a run has read."""
+        with self.database.reading() as connection:
+            mine = (RunRecordRow.run == self._run(connection, run_id), RunRecordRow.was_read)
+            chosen = select(RunRecordRow.key).where(*mine)
+            return frozenset(
+                key for some in lists_of(keys) for key in connection.scalars(chosen.where(RunRecordRow.key.in_(some)))
+            )
 
     def note_outcomes(self, run_id: str, rows: Sequence[ReportRow]) -> None:
         """Note what became of records; a later outcome replaces an earlier one.

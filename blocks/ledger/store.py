@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from prefect_crm_erp.blocks.ledger.agreements import Agreements
 from prefect_crm_erp.blocks.ledger.audit import Audit
 from prefect_crm_erp.blocks.ledger.claims import Claims
 from prefect_crm_erp.blocks.ledger.database import Database
@@ -14,7 +15,7 @@ from prefect_crm_erp.blocks.ledger.runs import Runs
 from prefect_crm_erp.blocks.ledger.watermarks import Watermarks
 
 
-class LedgerStore(Runs, Claims, References, Watermarks, Queues, Audit):
+class LedgerStore(Runs, Claims, References, Agreements, Watermarks, Queues, Audit):
     """Sync state of one integration. May be used by several threads at once; every method is one transaction.
 
     Methods raise `TransientError` when the database does not answer, and `ValueError` for keys that no database could

@@ -133,6 +133,20 @@ class CrossReferenceRow(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
+class AgreementRow(Base):
+    """What both systems had in the fields of a linked record when they were last in step."""
+
+    __tablename__ = "ledger_agreement"
+
+    integration: Mapped[str] = mapped_column(Name, primary_key=True)
+    kind: Mapped[str] = mapped_column(Name, primary_key=True)
+    key: Mapped[str] = mapped_column(LongKey, primary_key=True)
+    erp: Mapped[str] = mapped_column(Name, primary_key=True)
+    values: Mapped[Any] = mapped_column(Json)
+    run_id: Mapped[str] = mapped_column(Name)
+    agreed_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
 class WatermarkRow(Base):
     """How far a stream of changes has been dealt with."""
 

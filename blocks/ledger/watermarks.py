@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, delete, or_, select
 
 from prefect_crm_erp.blocks.ledger.database import insert
 from prefect_crm_erp.blocks.ledger.part import Part
@@ -11,7 +11,7 @@ from prefect_crm_erp.models.paging import Cursor
 
 
 class Watermarks(Part):
-    """How far each stream has been dealt with. A watermark never moves back."""
+    """How far each stream has been dealt with. A watermark never moves back, unless it is forgotten."""
 
     def watermark(self, stream: str) -> Cursor | None:
         """The place that a stream has been dealt with up to; None for a stream that was never read."""
@@ -19,6 +19,12 @@ class Watermarks(Part):
         with self.database.reading() as connection:
             row = connection.execute(select(WatermarkRow.modified_at, WatermarkRow.record_id).where(*mine)).first()
         return Cursor(row.modified_at, row.record_id) if row else None
+
+    def rewind(self, stream: str) -> None:
+        """Forget how far a stream has been dealt with: the next run reads it from its beginning."""
+        mine = (WatermarkRow.integration == self.integration, WatermarkRow.stream == stream)
+        with self.database.writing() as connection:
+            connection.execute(delete(WatermarkRow).where(*mine))
 
     def advance(self, stream: str, cursor: Cursor) -> None:
         """Move a stream's watermark on; a place before the present one changes nothing.

@@ -1,16 +1,32 @@
 """Policies: what an operator decides once and every run follows."""
 
+from prefect_crm_erp.blocks.policies.accounts import (
+    AccountPolicy,
+    AccountRule,
+    Condition,
+    ErpCustomers,
+    FieldOwner,
+    NewCustomers,
+    SyncedField,
+)
 from prefect_crm_erp.blocks.policies.code_lists import CodeLists
 from prefect_crm_erp.blocks.policies.custom_fields import CustomFieldMap, MappedField
 from prefect_crm_erp.blocks.policies.orders import OrderPolicy
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary, SubsidiaryRouting
 
 __all__ = [
+    "AccountPolicy",
+    "AccountRule",
     "CodeLists",
+    "Condition",
     "CustomFieldMap",
+    "ErpCustomers",
     "ErpSlot",
+    "FieldOwner",
     "MappedField",
+    "NewCustomers",
     "OrderPolicy",
     "Subsidiary",
     "SubsidiaryRouting",
+    "SyncedField",
 ]

@@ -62,6 +62,10 @@ class CodeLists(OrderedForm, Block):
         """The ERP's name of a payment term."""
         return _translate(self.payment_terms, name)
 
+    def crm_payment_term(self, name: str) -> str:
+        """The CRM's name of a payment term of the ERP; of several the first."""
+        return next((crm for crm, erp in self.payment_terms.items() if fold(erp) == fold(name)), name)
+
     def same_unit(self, crm_unit: str | None, *erp_names: str | None) -> bool:
         """Whether a unit of the CRM is the ERP's (by name or symbol); a deal that names no unit takes the ERP's."""
         if not fold(crm_unit):

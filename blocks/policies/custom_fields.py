@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_crm_erp.blocks.crm.base import CustomFields
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
+from prefect_crm_erp.models.ownership import Owner, Rule, TieBreaker
 
 
 class MappedRecord(StrEnum):
@@ -29,10 +30,20 @@ class MappedField(BaseModel):
         min_length=1, title="CRM field", description="Name as the CRM's set-up shows it, like Region__c."
     )
     erp_field: str = Field(min_length=1, title="ERP field", description="Name of the ERP's field, like comment.")
+    owner: Owner = Field(
+        default=Owner.CRM,
+        title="Owner",
+        description="Whose value stands, for a field of accounts; deals and their lines go from the CRM to the ERP.",
+    )
+    in_doubt: TieBreaker = Field(
+        default=TieBreaker.PERSON,
+        title="In doubt",
+        description="Who decides when the latest change wins and both sides have changed within the grace period.",
+    )
 
 
 class CustomFieldMap(OrderedForm, Block):
-    """Further fields that travel from the CRM to the ERP, without code; checked before a run writes anything.
+    """Further fields that travel between the CRM and the ERP, without code; checked before a run writes anything.
 
     Example:
         Load a saved map and list its fields:
@@ -68,6 +79,10 @@ class CustomFieldMap(OrderedForm, Block):
     def pairs(self, record: MappedRecord) -> list[tuple[str, str]]:
         """CRM field and ERP field of a record."""
         return [(row.crm_field, row.erp_field) for row in self.rows if row.record is record]
+
+    def account_rules(self) -> dict[str, Rule]:
+        """How differences in the further fields of accounts are settled, by the ERP's field."""
+        return {row.erp_field: Rule(row.owner, row.in_doubt) for row in self.rows if row.record is MappedRecord.ACCOUNT}
 
     def _names(self, record: MappedRecord) -> tuple[str, ...]:
         return tuple(dict.fromkeys(crm for crm, _ in self.pairs(record)))

@@ -1,0 +1,178 @@
+"""Account sync: accounts of the CRM and customers of the ERP are kept in step, each field by its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from prefect import flow
+from prefect.logging import get_run_logger
+
+from prefect_crm_erp.blocks import Integration
+from prefect_crm_erp.flows.forms import titled
+from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sentences
+from prefect_crm_erp.flows.starting import aware, ids_of_accounts, new_run_id
+from prefect_crm_erp.models.errors import ConnectorError, TransientError
+from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.models.records import Account
+from prefect_crm_erp.tasks.account_adopt import adopt_customers
+from prefect_crm_erp.tasks.account_check import check_accounts
+from prefect_crm_erp.tasks.account_echo import changed_keys, waiting_customers
+from prefect_crm_erp.tasks.account_extract import (
+    customer_pages,
+    extract_accounts,
+    extract_customers,
+    named_pages,
+    report_absent_accounts,
+    source_pages,
+)
+from prefect_crm_erp.tasks.account_fields import compare_fields
+from prefect_crm_erp.tasks.account_item import AccountItem
+from prefect_crm_erp.tasks.account_place import parents_to_see_to, place_accounts
+from prefect_crm_erp.tasks.account_removals import follow_removals
+from prefect_crm_erp.tasks.account_report import SOURCE, record_account_outcomes, report_accounts
+from prefect_crm_erp.tasks.account_run import AccountRun, Direction
+from prefect_crm_erp.tasks.account_write import tell_reasons, write_accounts, write_customers
+from prefect_crm_erp.tasks.claims import Turn
+from prefect_crm_erp.tasks.queues import park_records
+from prefect_crm_erp.tasks.report import RunReport, show_progress, start_progress
+
+Directions = Literal["both", "CRM to ERP", "ERP to CRM"]
+TURN = "account sync"
+"""The ledger's kind of the turn to bring accounts in step: one run of an integration at a time."""
+
+
+@flow(name="account-sync", validate_parameters=True, persist_result=False, retries=0)
+def account_sync(
+    integration: Annotated[Integration, titled("Integration")],
+    direction: Annotated[Directions, titled("Direction")] = "both",
+    records: Annotated[list[str] | None, titled("Only these records")] = None,
+    since: Annotated[datetime | None, titled("Changed since")] = None,
+    dry_run: Annotated[bool, titled("Dry run")] = False,
+    backfill: Annotated[bool, titled("First load")] = False,
+) -> RunReport:
+    """Keep accounts and contacts of the CRM and customers of the ERP in step, each field by its owner.
+
+    Args:
+        integration: The saved integration to run.
+        direction: Whose changes are looked at: those of the CRM, those of the ERP, or both.
+        records: Only these accounts, whatever was read before: CRM ids (15 or 18 characters) or customer numbers.
+        since: Look at changes since this time (UTC when it names no zone) instead of since the last run.
+        dry_run: Show field by field what would be written, and write nothing.
+        backfill: Read everything there is, pick up where a broken first load stopped, and alert nobody.
+
+    Returns:
+        The report: counts and one row for each account or customer.
+
+    Raises:
+        ConfigurationError: Something must be changed first; the message says what.
+        TransientError: The CRM is not available, or another run is at work.
+        CoverageError: A record could not be accounted for.
+
+    Example:
+        ```python
+        from prefect_crm_erp.blocks import Integration
+        from prefect_crm_erp.flows import account_sync
+
+        report = account_sync(integration=Integration.load("sandbox"), dry_run=True)
+        ```
+    """
+    log_errors_as_sentences()
+    try:
+        run = _open_run(integration, Direction(direction), records, dry_run, backfill)
+        report = _road(run, records, aware(since))
+    except ConnectorError as error:
+        return failed(error, SOURCE)  # type: ignore[return-value]  # a state ends the run
+    return completed(report)  # type: ignore[return-value]  # likewise; a caller gets the report
+
+
+def _open_run(
+    integration: Integration, direction: Direction, records: Sequence[str] | None, dry_run: bool, backfill: bool
+) -> AccountRun:
+    integration.check_references()
+    store = integration.ledger.open().for_integration(integration.state_name)
+    forced = records is not None
+    run = AccountRun(
+        integration, direction, run_id=new_run_id(), store=store, dry_run=dry_run, forced=forced, backfill=backfill
+    )
+    store.start_run(run.run_id, flow="account-sync", source=direction.value, dry_run=dry_run)
+    return run
+
+
+def _road(run: AccountRun, records: list[str] | None, since: datetime | None) -> RunReport:
+    """One run at a time: two that bring the same account in step would each undo the other's work."""
+    status, report = "failed", None
+    try:
+        named = ids_of_accounts(run, records)
+        run.preflight()
+        if not run.integration.accounts.is_signed_off:
+            get_run_logger().warning("Nobody has signed off who owns which field; see the Account Sync Policy")
+        with Turn(run, TURN, "all").taken() as is_mine:
+            if not is_mine:
+                raise TransientError("Another run is bringing accounts in step; run this one again when it has ended")
+            report = _sync(run, named, since)
+        status = "completed"
+        return report
+    finally:
+        summary: dict[str, Any] = {"report": repr(report)} if report else {}
+        run.store.finish_run(run.run_id, status=status, source_count=report.source if report else 0, summary=summary)
+        run.close()
+
+
+def _sync(run: AccountRun, named: list[str], since: datetime | None) -> RunReport:
+    """The accounts that changed, then the customers that changed, then those that depend on them."""
+    progress = start_progress(SOURCE)
+    done = _bring_in_step(run, source_pages(run, named, since), progress)
+    done += report_absent_accounts(run, named)
+    for slot in run.used_slots:
+        pages = waiting_customers(run, slot, customer_pages(run, slot, since))
+        while (customers := extract_customers(run, slot, pages)) is not None:
+            adopt_customers(run, slot, customers)
+            changed = changed_keys(run, slot, customers)
+            done += _bring_in_step(run, named_pages(run, changed), progress, again=True)
+    while run.again:
+        keys = list(run.again)
+        run.again.clear()
+        done += _bring_in_step(run, named_pages(run, keys), progress, again=True)
+    show_progress(progress, done or 1, done or 1)
+    return report_accounts(run)
+
+
+def _bring_in_step(run: AccountRun, pages: Iterator[Page[Account]], progress: UUID, again: bool = False) -> int:
+    done = 0
+    while (page := extract_accounts(run, pages, again)) is not None:
+        _page_road(run, page, again)
+        done += len(page)
+        if not again:
+            show_progress(progress, done, run.announced)
+    return done
+
+
+def _page_road(run: AccountRun, page: Page[AccountItem], again: bool) -> None:
+    """check → removals → parents first → place → compare → write both sides → park → tell why → record."""
+    page = check_accounts(run, page, from_erp=again)
+    page = follow_removals(run, page)
+    _parents_first(run, page)
+    page = place_accounts(run, page)
+    page = compare_fields(run, page)
+    page = write_customers(run, page)
+    page = write_accounts(run, page)
+    page = park_records(run, page)
+    page = tell_reasons(run, page)
+    record_account_outcomes(run, page)
+    if run.backfill:
+        run.remember_place()
+
+
+def _parents_first(run: AccountRun, page: Page[AccountItem]) -> None:
+    keys = parents_to_see_to(run, page)
+    if not keys:
+        return
+    mine = {item.key for item in page} - run.ancestors
+    run.ancestors |= mine
+    pages = named_pages(run, keys)
+    while (parents := extract_accounts(run, pages)) is not None:
+        _page_road(run, parents, again=False)
+    run.ancestors -= mine

@@ -1,0 +1,71 @@
+"""How a flow starts: the identity of its run, and what an operator has typed brought to exact forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from prefect.context import FlowRunContext
+
+from prefect_crm_erp.blocks.ledger import CrossReference
+from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
+from prefect_crm_erp.tasks.account_run import AccountRun
+from prefect_crm_erp.tasks.match import CUSTOMER
+
+
+def new_run_id() -> str:
+    """Identity of this start of a run, in the ledger and in claims.
+
+    A flow run can be started again while a machine that was given up still works on it: each start claims for itself.
+    """
+    context = FlowRunContext.get()
+    start = str(uuid4())
+    return f"{context.flow_run.id}/{start[:8]}" if context and context.flow_run else start
+
+
+def aware(moment: datetime | None) -> datetime | None:
+    """A time with a zone: UTC where it names none."""
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def exact_ids(
+    records: Sequence[str], by_number: Callable[[Sequence[str]], dict[str, list[CrossReference]]], what: str
+) -> list[str]:
+    """CRM ids in their 18-character form, each once; an ERP number stands for the record that it came from.
+
+    Args:
+        records: What an operator has typed.
+        by_number: Looks ERP numbers up.
+        what: What the numbers are of, for the message.
+
+    Raises:
+        ConfigurationError: A text is neither.
+    """
+    named = [each.strip() for each in records if each.strip()]
+    numbers = by_number([each for each in named if not is_salesforce_id(each)])
+    return list(
+        dict.fromkeys(
+            key
+            for each in named
+            for key in ([ref.key for ref in numbers[each]] if each in numbers else [_exact_id(each, what)])
+        )
+    )
+
+
+def _exact_id(text: str, what: str) -> str:
+    try:
+        return salesforce_id(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"{text!r} is neither a CRM id (15 or 18 characters, as in the record's address) nor the number of "
+            f"{what} that this integration has written"
+        ) from None
+
+
+def ids_of_accounts(run: AccountRun, records: Sequence[str] | None) -> list[str]:
+    """The accounts that an operator named; else those that wait in a queue."""
+    if records is None:
+        return [entry.key for entry in run.store.parked(kind=run.kind)]
+    return exact_ids(records, lambda numbers: run.store.bound_by_number(CUSTOMER, numbers), "a customer")

@@ -1,0 +1,159 @@
+"""Fields: compare each account with its customers, and decide field by field whose value stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.outcomes import Change, Queue, Verdict
+from prefect_crm_erp.models.ownership import Agreed, Decision, Moments, Side, decide
+from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.models.records import Customer
+from prefect_crm_erp.tasks.account_check import crm_side
+from prefect_crm_erp.tasks.account_item import AccountItem, Link
+from prefect_crm_erp.tasks.account_run import AccountRun
+from prefect_crm_erp.tasks.account_values import Values, erp_values, in_words, title
+from prefect_crm_erp.tasks.match import CUSTOMER
+from prefect_crm_erp.tasks.traveller import open_items
+
+
+@task(name="Compare fields", cache_policy=NO_CACHE, persist_result=False)
+def compare_fields(run: AccountRun, page: Page[AccountItem]) -> Page[AccountItem]:
+    """Read the customers as they stand, and decide about every field that differs.
+
+    Nothing is written yet: `to_erp` of the links and `to_crm` of the accounts hold what is to be.
+    """
+    for slot in run.erps:
+        items = [item for item in open_items(page) if slot in item.links]
+        if items and run.is_up(slot, items):
+            with run.guard(slot, items):
+                _read_customers(run, slot, items)
+    for item in open_items(page):
+        item.is_first_meeting = any(link.agreed is None for link in item.links.values())
+        for link in item.links.values():
+            _decide_all(run, item, link)
+    return page
+
+
+# -------------------------------------------------------------------- the ERP's side
+
+
+def _read_customers(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem]) -> None:
+    absent = [item for item in items if item.links[slot].standing is None]
+    custom = [name.removeprefix("custom.") for name in run.rules if name.startswith("custom.")]
+    ids = [item.links[slot].binding.erp_id for item in absent]
+    found = {each.erp_id: each for each in run.erps[slot].read(Customer, ids, custom=custom)} if ids else {}
+    for item in absent:
+        item.links[slot].standing = found.get(item.links[slot].binding.erp_id)
+    parents = parent_keys(run, slot, [each for item in items if (each := item.links[slot].standing)])
+    for item in items:
+        _see_customer(run, item, item.links[slot], parents)
+
+
+def parent_keys(run: AccountRun, slot: ErpSlot, customers: Sequence[Customer]) -> dict[str, str]:
+    """Accounts that the customers' parents belong to, by the parent's ERP id."""
+    ids = {each.parent_id for each in customers if each.parent_id}
+    bound = run.store.bound_by_erp_id(CUSTOMER, slot.value, sorted(ids)) if ids else {}
+    return {erp_id: references[0].key for erp_id, references in bound.items()}
+
+
+def erp_side(run: AccountRun, slot: ErpSlot, customer: Customer, parents: Mapping[str, str]) -> Values:
+    """The customer's values as they are compared: those that its ERP can have."""
+    capabilities = run.erps[slot].capabilities
+    values = erp_values(customer, run.integration)
+    if capabilities.has_hierarchy:
+        parent = customer.parent_id
+        values["parent"] = parents.get(parent, f"customer {parent}") if parent else None
+    if not capabilities.has_contacts:
+        del values["contacts"]
+    return values
+
+
+def _see_customer(run: AccountRun, item: AccountItem, link: Link, parents: Mapping[str, str]) -> None:
+    customer = link.standing
+    number = link.binding.erp_number or link.binding.erp_id
+    if customer is None:
+        reason = f"Its customer {number} is gone from the ERP; restore it there, or make the account a customer anew"
+        item.verdict = Verdict.queued(Queue.PENDING_REVIEW, reason, error="MissingCustomer")
+    elif not customer.is_active:
+        reason = f"Its customer {number} is closed in the ERP; reopen it there, or switch “Push to ERP” off"
+        item.verdict = Verdict.queued(Queue.PENDING_REVIEW, reason, error="ClosedCustomer")
+    elif customer.key not in (None, item.key):
+        reason = (
+            f"It shares the customer {customer.number or number} with the account {customer.key}, which is kept in step"
+        )
+        item.verdict = Verdict.excluded(reason)
+    else:
+        link.erp = erp_side(run, link.slot, customer, parents)
+
+
+# -------------------------------------------------------------------- deciding
+
+
+def _decide_all(run: AccountRun, item: AccountItem, link: Link) -> None:
+    said = crm_side(item, link)
+    moments = _moments(run, item, link)
+    for field, rule in run.rules.items():
+        if field not in said or field not in link.erp:
+            continue
+        agreed = _agreed(link, field)
+        decision = decide(rule, said[field], link.erp[field], agreed, moments, run.integration.accounts.grace)
+        if _is_left(run, said[field], link.erp[field], agreed):
+            link.skipped.add(field)
+        else:
+            _take(run, item, link, field, decision)
+
+
+def _agreed(link: Link, field: str) -> Agreed | None:
+    pair = (link.agreed or {}).get(field)
+    return Agreed(*pair) if pair else None
+
+
+def _is_left(run: AccountRun, crm: object, erp: object, agreed: Agreed | None) -> bool:
+    """Whether a change is left to a run in the other direction: only the side that this one ignores has changed."""
+    if agreed is None or crm == erp:
+        return False
+    changed = {side for side, is_so in ((Side.CRM, crm != agreed.crm), (Side.ERP, erp != agreed.erp)) if is_so}
+    return bool(changed) and not changed & run.direction.sides
+
+
+def _take(run: AccountRun, item: AccountItem, link: Link, field: str, decision: Decision) -> None:
+    if decision.is_doubtful:
+        link.skipped.add(field)
+        item.doubts.append(_doubt(run, item, link, field, decision))
+        return
+    crm, erp = crm_side(item, link)[field], link.erp[field]
+    if decision.winner is Side.CRM:
+        link.to_erp[field] = crm
+        link.changes.append(_change(run.erps[link.slot].system, field, erp, crm, decision))
+    elif decision.winner is Side.ERP:
+        item.to_crm[field] = item.crm[field] = erp
+        item.crm_changes.append(_change(run.crm.system, field, crm, erp, decision))
+
+
+def _change(system: str, field: str, before: object, after: object, decision: Decision) -> Change:
+    why = f"{decision.why}; the value before was a change" if decision.is_conflict else decision.why
+    return Change(f"{system}: {title(field)}", in_words(before), in_words(after), why)
+
+
+def _doubt(run: AccountRun, item: AccountItem, link: Link, field: str, decision: Decision) -> str:
+    ours, theirs = in_words(crm_side(item, link)[field]) or "empty", in_words(link.erp[field]) or "empty"
+    erp = run.erps[link.slot].system
+    said = f"{run.crm.system} says {ours!r}, {erp} says {theirs!r}"
+    return f"{title(field)}: {decision.why}; {said}. Write the right value on both sides"
+
+
+def _moments(run: AccountRun, item: AccountItem, link: Link) -> Moments:
+    """When each side last changed, by our clock."""
+    return Moments(
+        _by_our_clock(item.account.modified_at, run.crm.clock_offset),
+        _by_our_clock(link.standing.modified_at if link.standing else None, run.erps[link.slot].clock_offset),
+    )
+
+
+def _by_our_clock(moment: datetime | None, offset: timedelta) -> datetime | None:
+    return moment - offset if moment is not None else None

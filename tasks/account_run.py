@@ -1,0 +1,149 @@
+"""What a run over accounts and customers knows."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from prefect_crm_erp.blocks.crm.base import CrmObject, CustomFields
+from prefect_crm_erp.blocks.integration import Integration
+from prefect_crm_erp.blocks.ledger import LedgerStore
+from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
+from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.ownership import Owner, Rule, Side
+from prefect_crm_erp.models.records import Company
+from prefect_crm_erp.tasks.account_values import rules_of
+from prefect_crm_erp.tasks.run import BaseRun, Reading
+
+
+class Direction(StrEnum):
+    """Whose changes a run looks at."""
+
+    BOTH = "both"
+    CRM_TO_ERP = "CRM to ERP"
+    ERP_TO_CRM = "ERP to CRM"
+
+    @property
+    def sides(self) -> frozenset[Side]:
+        """The systems whose changes are looked at."""
+        return _SIDES[self]
+
+
+_SIDES = {
+    Direction.BOTH: frozenset(Side),
+    Direction.CRM_TO_ERP: frozenset({Side.CRM}),
+    Direction.ERP_TO_CRM: frozenset({Side.ERP}),
+}
+
+
+class AccountRun(BaseRun):
+    """One run of account sync.
+
+    Args:
+        integration: The saved integration.
+        direction: Whose changes are looked at.
+        run_id: Identity of the run, in the ledger and in claims.
+        store: The open ledger.
+        dry_run: Whether to write nothing.
+        forced: Whether the operator named the records, which overrides watermarks and waiting times.
+        backfill: Whether this is a first load: everything is read, in pages that are remembered, and nobody is alerted.
+
+    Attributes:
+        rules: How differences are settled, by field.
+        readings: How far each stream has been read.
+        again: Accounts to look at (again) at the end, because of what became of another one.
+        ancestors: Accounts whose parents are being seen to first; one that turns up again is its own ancestor.
+    """
+
+    __slots__ = ("again", "ancestors", "backfill", "direction", "readings", "rules")
+
+    def __init__(
+        self,
+        integration: Integration,
+        direction: Direction,
+        *,
+        run_id: str,
+        store: LedgerStore,
+        dry_run: bool = False,
+        forced: bool = False,
+        backfill: bool = False,
+    ) -> None:
+        super().__init__(integration, run_id=run_id, store=store, dry_run=dry_run, forced=forced)
+        self.direction = direction
+        self.backfill = backfill
+        self.rules: dict[str, Rule] = rules_of(integration)
+        self.readings: dict[str, Reading] = {}
+        self.again: dict[str, None] = {}
+        self.ancestors: set[str] = set()
+
+    @property
+    def kind(self) -> str:
+        """Name under which the ledger keeps this run's records."""
+        return CrmObject.ACCOUNT.value
+
+    @property
+    def alerts(self) -> bool:
+        """Whether people are told at once of records that need them; a first load tells by its tables."""
+        return not self.backfill
+
+    @property
+    def custom(self) -> CustomFields:
+        """Account fields to read besides the standard ones: those of the map, and those that rules look at."""
+        mapped = self.integration.custom_fields.crm_fields().account
+        return CustomFields(account=tuple(dict.fromkeys([*mapped, *self.integration.accounts.rule_fields()])))
+
+    def stream(self, what: str) -> str:
+        """Name of a watermark; each direction has its own, so that no change is skipped by a run that ignores it."""
+        suffix = "" if self.direction is Direction.BOTH else f" ({self.direction.value})"
+        return f"{what}{' backfill' if self.backfill else ''}{suffix}"
+
+    def erp_stream(self, slot: ErpSlot) -> str:
+        """Name of the watermark of an ERP's customers."""
+        return self.stream(f"customers of {slot.value}")
+
+    def reading(self, stream: str) -> Reading:
+        """How far a stream has been read."""
+        return self.readings.setdefault(stream, Reading())
+
+    @property
+    def used_slots(self) -> list[ErpSlot]:
+        """The ERP connections that subsidiaries keep their books in."""
+        used = {each.erp for each in self.integration.routing.subsidiaries}
+        return [slot for slot in self.erps if slot in used]
+
+    @property
+    def announced(self) -> int | None:
+        """Accounts that the CRM says have changed; None while it has not said."""
+        return self.reading(self.stream("accounts")).announced
+
+    def remember_place(self) -> None:
+        """Note how far a first load has come: a broken one goes on from here."""
+        for stream, reading in self.readings.items():
+            if reading.reached is not None:
+                self.store.advance(stream, reading.reached)
+
+    def any_company(self, slot: ErpSlot) -> Company:
+        """A company of an ERP, for customers that all its companies share."""
+        name = next(each.company for each in self.integration.routing.subsidiaries if each.erp is slot)
+        return self.company(slot, name)
+
+    def preflight(self) -> Self:
+        """Check connections, rights, companies and mapped fields before anything is written.
+
+        Raises:
+            ConfigurationError: Something must be changed first; the message names it.
+            TransientError: The CRM cannot be reached.
+        """
+        pairs = self.integration.custom_fields.pairs(MappedRecord.ACCOUNT)
+        owners = self.integration.custom_fields.account_rules()
+        written = [crm for crm, erp in pairs if owners[erp].owner is not Owner.CRM]
+        missing = self.crm.missing_account_fields(self.custom, written)
+        if missing:
+            raise ConfigurationError(
+                f"These fields are missing or hidden from the integration's user: {', '.join(missing)}; "
+                "deploy the metadata package, give the user access, or correct the custom field map",
+                system=self.crm.system,
+            )
+        self.check_erps([MappedRecord.ACCOUNT])
+        return self
