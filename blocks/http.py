@@ -37,6 +37,7 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _RECORD_ID = re.compile(r"(?<=/)(?=[^/]*\d)(?:\d+|[A-Za-z0-9_-]{15,})(?=/|$)")
 _MIN_SECRET = 4
+_CLOCK_TICK = timedelta(seconds=1)
 REDACTED = "[redacted]"
 
 
@@ -171,6 +172,7 @@ class HttpClient:
         self._gap = 1 / calls_per_second if calls_per_second else 0.0
         self._next_call = 0.0
         self._lock = threading.Lock()
+        self._clock_offset = timedelta(0)
         self._client = httpx.Client(
             base_url=base_url,
             auth=auth,
@@ -179,8 +181,17 @@ class HttpClient:
             headers=headers,
             follow_redirects=False,
             trust_env=False,
-            event_hooks={"request": [self._before_send]},
+            event_hooks={"request": [self._before_send], "response": [self._note_clock]},
         )
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the system's clock is ahead of ours, by its last answer with a `Date`; zero while there was none.
+
+        A `Date` has whole seconds, and is made at any moment between sending and receiving: less than a second and half
+        the time that the answer took counts as zero.
+        """
+        return self._clock_offset
 
     def request(self, method: str, url: str, *, writes: bool | None = None, **options: Any) -> httpx.Response:
         """Send a request, again where that is safe, and give the good answer.
@@ -270,6 +281,15 @@ class HttpClient:
                 wait = max(0.0, self._next_call - now)
                 self._next_call = max(now, self._next_call) + self._gap
             time.sleep(wait)
+        request.extensions["sent_at"] = datetime.now(UTC)
+
+    def _note_clock(self, response: httpx.Response) -> None:
+        theirs = _http_date(response.headers.get("Date", ""))
+        sent_at: datetime = response.request.extensions["sent_at"]
+        if theirs is not None:
+            half = (datetime.now(UTC) - sent_at) / 2
+            offset = theirs - (sent_at + half)
+            self._clock_offset = offset if abs(offset) >= _CLOCK_TICK + half else timedelta(0)
 
 
 def unreachable(origin: str, reason: str) -> str:
@@ -331,7 +351,14 @@ def retry_after(response: httpx.Response) -> timedelta | None:
     text = response.headers.get("Retry-After", "").strip()
     if text.isdigit():
         return timedelta(seconds=int(text))
+    moment = _http_date(text)
+    return None if moment is None else max(timedelta(0), moment - datetime.now(UTC))
+
+
+def _http_date(text: str) -> datetime | None:
+    """The moment of an HTTP date, aware and UTC; None when the text is none."""
     try:
-        return max(timedelta(0), parsedate_to_datetime(text) - datetime.now(UTC))
+        moment = parsedate_to_datetime(text)
     except (TypeError, ValueError):
         return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

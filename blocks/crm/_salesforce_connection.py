@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -58,6 +59,11 @@ class Connection:
             calls=self.calls,
         )
 
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the org's clock is ahead of ours, by its last answer."""
+        return self._http.clock_offset
+
     def get(self, path: str, **options: Any) -> Any:
         """Read a resource: a path below the version's root, or a whole path that Salesforce gave."""
         return self._send("GET", path, **options)
@@ -67,18 +73,19 @@ class Connection:
         content = exact_json.dumps(body)
         return self._send(method, path, content=content, headers={"Content-Type": "application/json", **headers})
 
-    def query(self, soql: str, *, lines: str | None = None) -> Iterator[Rows]:
+    def query(self, soql: str, *, lines: str | None = None, deleted: bool = False) -> Iterator[Rows]:
         """Run a query and give its answers one by one, so that a long result never is in memory as a whole.
 
         Args:
             soql: The query.
             lines: Name of a subquery in it, whose own further pages are fetched too.
+            deleted: Whether records in the recycle bin are found too.
 
         Raises:
             LostLocatorError: The place in the result is gone; ask again from the last row.
         """
         size = {"Sforce-Query-Options": f"batchSize={_ROWS_PER_ANSWER}"}
-        answer = self.get("query", params={"q": soql}, headers=size)
+        answer = self.get("queryAll" if deleted else "query", params={"q": soql}, headers=size)
         while True:
             if lines:
                 for record in answer["records"]:

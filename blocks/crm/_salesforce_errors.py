@@ -39,6 +39,19 @@ class LostLocatorError(TransientError):
     """The place in a long query result is gone (locators live two days): the query is asked again from there."""
 
 
+class UnreadableRowError(ConfigurationError):
+    """A value in a call is of a wrong JSON type, and Salesforce refuses the whole call for it.
+
+    Args:
+        message: Salesforce's words.
+        code: Its code.
+    """
+
+    def __init__(self, message: str, *, code: str, system: str | None = None) -> None:
+        super().__init__(message, system=system)
+        self.code = code
+
+
 def classify(response: httpx.Response) -> ConnectorError | None:
     """The error that a whole answer stands for, or None when it is good.
 
@@ -129,6 +142,8 @@ def _set_up_error(code: str, words: str, status: int, path: str) -> ConnectorErr
         return ConfigurationError(_unknown_name(words))
     if code in _BAD_QUERY:
         return ConfigurationError(f"The query was refused: {words} ({code}); check the field names in the connection")
+    if code == "JSON_PARSER_ERROR":
+        return UnreadableRowError(f"{words} ({code}, HTTP {status})", code=code)
     if status == 404:
         return ConfigurationError(f"There is nothing at {path} ({words}); check the address and the API version")
     return ConfigurationError(f"{words} ({code}, HTTP {status})")

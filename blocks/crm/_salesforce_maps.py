@@ -201,26 +201,80 @@ _SOURCES = (
 )
 SOURCES = {source.kind: source for source in _SOURCES}
 
+_STATUS = (
+    ("erp_customer_number", "ERP_Customer_Number__c", Codec()),
+    ("erp_credit_limit", "ERP_Credit_Limit__c", NUMBER),
+    ("erp_outstanding", "ERP_Outstanding__c", NUMBER),
+    ("erp_credit_used", "ERP_Credit_Used__c", NUMBER),
+    ("erp_credit_currency", "ERP_Credit_Currency__c", Codec()),
+    ("erp_payment_terms", "ERP_Payment_Terms__c", Codec()),
+    ("erp_sync_status", "ERP_Sync_Status__c", Codec()),
+    ("erp_sync_error", "ERP_Sync_Error__c", Codec()),
+)
+STATUS = FieldMap(FieldPair(*entry) for entry in _STATUS)
+"""What an account shows of the ERP's customer."""
+
+SYNCED_ACCOUNT = FieldMap(
+    [
+        *ACCOUNT.pairs,
+        FieldPair("is_deleted", "IsDeleted", writable=False),
+        FieldPair("merged_into", "MasterRecordId", writable=False),
+        *(FieldPair(f"shown.{canonical}", vendor, codec) for canonical, vendor, codec in _STATUS),
+    ]
+)
+"""An account as account sync reads it."""
+
+CONTACT = FieldMap(
+    [
+        FieldPair("key", "Id", writable=False),
+        FieldPair("first_name", "FirstName"),
+        FieldPair("last_name", "LastName"),
+        FieldPair("title", "Title"),
+        FieldPair("email", "Email"),
+        FieldPair("phone", "Phone"),
+        FieldPair("modified_at", "SystemModstamp", TIME, writable=False),
+    ]
+)
+
 OBJECT_NAMES = {
     CrmObject.ACCOUNT: "Account",
     CrmObject.OPPORTUNITY: "Opportunity",
     CrmObject.QUOTE: "Quote",
     CrmObject.ORDER: "Order",
     CrmObject.PRODUCT: "Product2",
+    CrmObject.CONTACT: "Contact",
 }
 
 WRITE_BACK = {
-    CrmObject.ACCOUNT: FieldMap([FieldPair("erp_id", "ERP_Id__c"), FieldPair("type", "Type")]),
+    CrmObject.ACCOUNT: FieldMap(
+        [
+            FieldPair("erp_id", "ERP_Id__c"),
+            FieldPair("type", "Type"),
+            FieldPair("name", "Name"),
+            FieldPair("phone", "Phone"),
+            *_address("billing", "Billing"),
+            *_address("shipping", "Shipping"),
+            FieldPair("parent_id", "ParentId"),
+            *STATUS.pairs,
+        ]
+    ),
     CrmObject.OPPORTUNITY: FieldMap([*_ERP_FIELDS, FieldPair("stage", "StageName")]),
     CrmObject.QUOTE: FieldMap(_ERP_FIELDS),
     CrmObject.ORDER: FieldMap(_ERP_FIELDS),
     CrmObject.PRODUCT: FieldMap([FieldPair("erp_id", "ERP_Id__c")]),
+    CrmObject.CONTACT: FieldMap([pair for pair in CONTACT.pairs if pair.writable]),
 }
+
+ALWAYS_WRITTEN = {
+    **{target: table.vendor_fields for target, table in WRITE_BACK.items()},
+    CrmObject.ACCOUNT: ["ERP_Id__c", "Type"],
+}
+"""Fields that a run over deals writes to each object."""
 
 SYNC_STATUSES = ("Synced", *(queue.value for queue in Queue))
 """Values of `ERP_Sync_Status__c` that flows write."""
 
-SHORTENED = frozenset({"erp_status", "erp_sync_error"})
+SHORTENED = frozenset({"erp_status", "erp_sync_error", "erp_payment_terms"})
 """What is cut to the field's length: words for people. A number that identifies something is refused instead."""
 
 

@@ -11,11 +11,11 @@ from simple_salesforce.format import quote_soql_value
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_maps import (
     ACCOUNT,
+    ALWAYS_WRITTEN,
     OBJECT_NAMES,
     SOURCES,
     SYNC_STATUSES,
     TRIMMED,
-    WRITE_BACK,
     Source,
     select,
 )
@@ -119,16 +119,22 @@ class Planner:
         condition = self._policy.condition(kind)
         return Plan(source, self._deal(source, custom), self.account(custom), self._line(source, custom), condition)
 
-    def account(self, custom: CustomFields) -> FieldMap:
-        """Where an account's fields are."""
+    def account(self, custom: CustomFields, table: FieldMap = ACCOUNT) -> FieldMap:
+        """Where an account's fields are, those of the standard table and further ones."""
         self._schema.load(["Account", *self._contact])
         further = [
             *self._present("Account", FieldPair("currency", _CURRENCY), FieldPair("push_to_erp", "Push_To_ERP__c")),
-            *self._optional("Account", "payment_terms", self._policy.payment_terms, "Payment_Terms__c"),
-            *self._optional("Account", "vat_number", self._policy.vat_number, "VAT_Number__c"),
+            *self.settled(),
             *self._custom("Account", custom.account),
         ]
-        return ACCOUNT + further
+        return table + further
+
+    def settled(self) -> list[FieldPair]:
+        """The account's fields whose place the block's settings say."""
+        return [
+            *self._optional("Account", "payment_terms", self._policy.payment_terms, "Payment_Terms__c"),
+            *self._optional("Account", "vat_number", self._policy.vat_number, "VAT_Number__c"),
+        ]
 
     def _deal(self, source: Source, custom: CustomFields) -> FieldMap:
         further = self._present(source.object, FieldPair("currency", _CURRENCY), *source.extra)
@@ -155,7 +161,8 @@ class Planner:
         plan = self.plan(kind, custom)
         tables = {plan.source.object: plan.deal, plan.source.line_object: plan.line, "Account": plan.account}
         unseen = [name for table, fields in tables.items() for name in self._unseen(table, fields)]
-        return list(dict.fromkeys([*unseen, *self._unwritable(kind)]))
+        unwritable = (name for table, field in _written(kind) for name in self._unwritable(table, field))
+        return list(dict.fromkeys([*unseen, *unwritable]))
 
     def _unseen(self, object_name: str, fields: FieldMap) -> Iterator[str]:
         if not self._schema.has_object(object_name):
@@ -166,17 +173,14 @@ class Planner:
             if path != "Owner.Name" and not self._schema.field(object_name, path):
                 yield f"{object_name}.{path}"
 
-    def _unwritable(self, kind: DealSource) -> Iterator[str]:
-        for object_name, name in _written(kind):
-            field = self._schema.field(object_name, name)
-            if field is None and self._schema.has_object(object_name):
-                yield f"{object_name}.{name}"
-            elif field and not field.updateable:
-                yield f"{object_name}.{name} (read-only)"
-            elif field and field.choices is not None and name == "ERP_Sync_Status__c":
-                yield from (
-                    f"{object_name}.{name} = {value!r}" for value in SYNC_STATUSES if value not in field.choices
-                )
+    def _unwritable(self, object_name: str, name: str) -> Iterator[str]:
+        field = self._schema.field(object_name, name)
+        if field is None and self._schema.has_object(object_name):
+            yield f"{object_name}.{name}"
+        elif field and not field.updateable:
+            yield f"{object_name}.{name} (read-only)"
+        elif field and field.choices is not None and name == "ERP_Sync_Status__c":
+            yield from (f"{object_name}.{name} = {value!r}" for value in SYNC_STATUSES if value not in field.choices)
 
     @property
     def _contact(self) -> list[str]:
@@ -211,5 +215,5 @@ class Planner:
 def _written(kind: DealSource) -> Iterator[tuple[str, str]]:
     """Object and field of all that a run writes back; a quote's or order's opportunity shows the ERP's order too."""
     for target in dict.fromkeys((OBJECT_OF_SOURCE[kind], CrmObject.OPPORTUNITY, CrmObject.ACCOUNT)):
-        for name in WRITE_BACK[target].vendor_fields:
+        for name in ALWAYS_WRITTEN[target]:
             yield OBJECT_NAMES[target], name

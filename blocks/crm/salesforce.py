@@ -12,19 +12,21 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr, field_validator, model_validator
 
+from prefect_crm_erp.blocks.crm._salesforce_accounts import AccountReader
 from prefect_crm_erp.blocks.crm._salesforce_auth import LOGIN_HOSTS, SignIn
+from prefect_crm_erp.blocks.crm._salesforce_candidates import account_candidates
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_plan import AUTO, Policy
 from prefect_crm_erp.blocks.crm._salesforce_read import Reader
-from prefect_crm_erp.blocks.crm._salesforce_write import write_back
-from prefect_crm_erp.blocks.crm.base import CRM, CustomFields, Update, UpdateResult
+from prefect_crm_erp.blocks.crm._salesforce_write import upsert_accounts, write_back
+from prefect_crm_erp.blocks.crm.base import CRM, ContactScope, CustomFields, Update, UpdateResult, Upserted
 from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount, web_origin
 from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.paging import Cursor, Page
-from prefect_crm_erp.models.records import Account, Deal, DealSource
+from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
 
 _LIGHTNING = re.compile(r"\.lightning\.force\.com$")
 
@@ -292,10 +294,72 @@ class Salesforce(CRM):
     def write_back(self, updates: Sequence[Update]) -> list[UpdateResult]:
         """Write values back, 200 rows per call; see `CRM.write_back`.
 
-        Several updates of one record travel as one row, the later values winning. Status and sync error are cut to the
-        field's length. A record that somebody else holds is tried again a few times.
+        Several updates of one record travel as one row, the later values winning. Status, sync error and payment terms
+        of the ERP are cut to the field's length; other texts that are too long are refused. A record that somebody else
+        holds is tried again a few times. VAT number and payment terms of an account are left out where the org has no
+        field for them, or one that the user may not change.
         """
-        return write_back(self._connection, updates)
+        return write_back(self._connection, self._account_reader.planner, updates)
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the org's clock is ahead of ours, by its last answer; zero while it has not said."""
+        return self._connection.clock_offset
+
+    def account_pages(
+        self,
+        *,
+        since: Cursor | None = None,
+        overlap: timedelta = timedelta(minutes=10),
+        ids: Collection[str] | None = None,
+        contacts: ContactScope = ContactScope.NONE,
+        custom: CustomFields = CustomFields(),
+        page_size: int = 200,
+    ) -> Iterator[Page[Account]]:
+        """Read accounts with their contacts, deleted and merged ones included; see `CRM.account_pages`.
+
+        One query reads 2,000 accounts with their contacts. `email` is not read: it is that of a contact.
+
+        Raises:
+            ConfigurationError: A field does not exist, or one of the ids is none.
+        """
+        if ids is not None:
+            return self._account_reader.named(ids, contacts, custom, page_size)
+        return self._account_reader.changed(since, overlap, contacts, custom, page_size)
+
+    def contact_accounts(
+        self, *, since: Cursor, overlap: timedelta = timedelta(minutes=10), page_size: int = 2000
+    ) -> Iterator[Page[Contact]]:
+        """Whose contacts were modified, deleted or undeleted since a place; see `CRM.contact_accounts`.
+
+        Raises:
+            ConfigurationError: The user does not see contacts or their accounts.
+        """
+        return self._account_reader.contacts(since, overlap, page_size)
+
+    def account_candidates(self, customers: Sequence[Customer]) -> list[Account]:
+        """Living accounts that might be one of these customers; see `CRM.account_candidates`.
+
+        As many customers share a query as its length allows, which are some 40. Contacts are not read.
+        """
+        return account_candidates(self._connection, self._account_reader, customers)
+
+    def missing_account_fields(self, custom: CustomFields, writable_custom: Collection[str] = ()) -> list[str]:
+        """As `missing_fields`, for a run over accounts and their contacts.
+
+        Fields that people maintain (name, phone, addresses) may be read-only: a run need not write them. Of contacts,
+        the name and the account are needed; everything else is read where the user sees it.
+        """
+        return self._account_reader.planner.missing_for_accounts(custom, writable_custom)
+
+    def upsert_accounts(self, accounts: Sequence[Account]) -> list[Upserted]:
+        """Create accounts, or update those that carry the same `erp_id`, 200 rows per call; see `CRM.upsert_accounts`.
+
+        Written is what is set in a record, but for its hierarchy and contacts; texts and fields are treated as in
+        `write_back`. What a duplicate rule of the org stops is refused. Of several accounts with the same `erp_id` the
+        later ones are refused before any request. A currency is written in a multi-currency org only.
+        """
+        return upsert_accounts(self._connection, self._account_reader.planner, accounts)
 
     def url(self, record_id: str) -> str:
         """Address under which a person opens the record in Lightning."""
@@ -311,6 +375,10 @@ class Salesforce(CRM):
     @property
     def _reader(self) -> Reader:
         return Reader(self._connection, self._policy)
+
+    @property
+    def _account_reader(self) -> AccountReader:
+        return AccountReader(self._connection, self._policy)
 
     @property
     def _policy(self) -> Policy:

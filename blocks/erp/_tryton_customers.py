@@ -19,16 +19,17 @@ from prefect_crm_erp.blocks.erp._tryton_contacts import (
     used_for,
 )
 from prefect_crm_erp.blocks.erp._tryton_customer_changes import party_changes, party_name
-from prefect_crm_erp.blocks.erp._tryton_identifiers import keys_of, searched_forms, vat_identifier, vat_of
+from prefect_crm_erp.blocks.erp._tryton_identifiers import keys_of, vat_identifier, vat_of
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
 from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded, tryton_id
 from prefect_crm_erp.models.capabilities import Capabilities
 from prefect_crm_erp.models.errors import RejectedRecordError, UnsupportedRecordError
-from prefect_crm_erp.models.keys import chunks, company_key, postcode_key
+from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Note, WriteResult, Written
 from prefect_crm_erp.models.records import Company, Customer
+from prefect_crm_erp.models.search import name_pieces, postal_code_forms, vat_forms
 
 PARTY = "party.party"
 PARTS = ("addresses", "contact_mechanisms", "identifiers")
@@ -125,12 +126,13 @@ class Customers:
         return self.read(list(found), None)
 
     def _by_vat(self, customers: Sequence[Customer]) -> Iterable[int]:
-        forms = {form for each in customers if each.vat_number for form in searched_forms(each.vat_number)}
+        forms = {form for each in customers if each.vat_number for form in vat_forms(each.vat_number)}
         return self._parties("party.identifier", "code_compact", forms)
 
     def _by_postal_code(self, customers: Sequence[Customer]) -> Iterable[int]:
         codes = {address.postal_code for each in customers for address in (each.billing, each.shipping)}
-        return self._parties("party.address", "postal_code", {form for code in codes for form in _spellings(code)})
+        forms = {form for code in codes for form in postal_code_forms(code)}
+        return self._parties("party.address", "postal_code", forms)
 
     def _parties(self, model: str, field: str, values: Collection[str]) -> Iterable[int]:
         for chunk in chunks(sorted(values), _FORMS_PER_SEARCH):
@@ -138,7 +140,7 @@ class Customers:
                 yield row["party"]
 
     def _by_name(self, customers: Sequence[Customer]) -> Iterable[int]:
-        patterns = sorted({pattern for each in customers if (pattern := name_pattern(each.name))})
+        patterns = sorted({pattern for each in customers if (pattern := _name_pattern(each.name))})
         for chunk in chunks(patterns, _PATTERNS_PER_SEARCH):
             domain = ["OR", *(("name", "ilike", pattern) for pattern in chunk)]
             for row in self._database.search(PARTY, domain, []):
@@ -255,20 +257,7 @@ def _contacts(customer: Customer, refusal: RejectedRecordError | None) -> tuple[
     return contacts, notes
 
 
-def _spellings(postal_code: str | None) -> set[str]:
-    """The ways in which people write a postal code: as typed, compact, and with one space or hyphen anywhere."""
-    compact = postcode_key(postal_code)
-    if not postal_code or not compact:
-        return set()
-    parted = {f"{compact[:place]}{mark}{compact[place:]}" for place in range(1, len(compact)) for mark in " -"}
-    return {postal_code, postal_code.upper(), compact, *parted}
-
-
-def name_pattern(name: str) -> str | None:
-    """A pattern that finds a company's name in other spellings: vowels and umlauts may differ, the legal form too."""
-    words = [word for word in company_key(name).split() if word != "and"]
-    safe = ["".join("%" if char in "aeiouy" else char for char in word.replace("ss", "%")) for word in words]
-    pattern = "%".join(safe)
-    while "%%" in pattern:
-        pattern = pattern.replace("%%", "%")
-    return f"{pattern}%" if sum(char.isalnum() for char in pattern) >= 2 else None
+def _name_pattern(name: str) -> str | None:
+    """A pattern that finds a company's name in other spellings."""
+    pieces = name_pieces(name)
+    return f"{'%'.join(pieces)}%" if pieces else None

@@ -76,9 +76,3 @@ def _fitting_types(number: str, country: str | None, types: Collection[str]) -> 
 def _is_valid(kind: str, number: str) -> bool:
     module = get_cc_module(*kind.split("_", 1))
     return bool(module and module.is_valid(number))
-
-
-def searched_forms(number: str) -> set[str]:
-    """The forms in which Tryton may hold a VAT number: with and without the country's prefix."""
-    compact = "".join(char for char in number.upper() if char.isalnum())
-    return {number, compact, compact[2:]} if compact[:2].isalpha() else {number, compact}

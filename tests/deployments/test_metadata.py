@@ -17,11 +17,25 @@ TYPES = {
     "LongTextArea": "textarea",
     "Currency": "currency",
     "Percent": "percent",
+    "Number": "double",
     "Picklist": "picklist",
     "Checkbox": "boolean",
 }
 REQUIRED = {
     ("Account", "ERP_Subsidiary__c"),
+    *(
+        ("Account", field)
+        for field in (
+            "ERP_Customer_Number__c",
+            "ERP_Credit_Limit__c",
+            "ERP_Outstanding__c",
+            "ERP_Credit_Used__c",
+            "ERP_Credit_Currency__c",
+            "ERP_Payment_Terms__c",
+            "ERP_Sync_Status__c",
+            "ERP_Sync_Error__c",
+        )
+    ),
     *((name, "ERP_Id__c") for name in ("Account", "Product2", "Opportunity", "Quote", "Order")),
     *(
         (name, field)

@@ -13,12 +13,14 @@ from prefect_crm_erp.sandbox.salesforce.objects.fields import (
     erp_key,
     integer,
     long_text,
+    number,
     owner,
     phone,
     picklist,
     push_to_erp,
     reference,
     sobject,
+    sync_fields,
     text,
     url,
 )
@@ -93,9 +95,23 @@ def _account_fields() -> list[Field]:
         erp_key(),
         picklist("ERP_Subsidiary__c", ("US", "UK", "DE"), restricted=True),
         push_to_erp(),
+        *_mirror(),
         picklist("Payment_Terms__c", PAYMENT_TERMS),
         text("VAT_Number__c", 20),
         text("Legacy_Code__c", 20, external_id=True, indexed=True),
+    ]
+
+
+def _mirror() -> list[Field]:
+    """What the integration shows of the ERP's customer. The amounts have a currency of their own: plain numbers."""
+    return [
+        text("ERP_Customer_Number__c", 40),
+        number("ERP_Credit_Limit__c"),
+        number("ERP_Outstanding__c"),
+        number("ERP_Credit_Used__c"),
+        text("ERP_Credit_Currency__c", 3),
+        text("ERP_Payment_Terms__c", 80),
+        *sync_fields(),
     ]
 
 

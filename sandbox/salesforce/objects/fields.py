@@ -195,9 +195,16 @@ def erp_fields() -> list[Field]:
         text("ERP_Order_Number__c", 80),
         text("ERP_Status__c", 40),
         currency("ERP_Amount__c"),
+        *sync_fields(),
+        push_to_erp(),
+    ]
+
+
+def sync_fields() -> list[Field]:
+    """Where a row stands, and why it waits."""
+    return [
         picklist("ERP_Sync_Status__c", SYNC_STATUSES, restricted=True),
         long_text("ERP_Sync_Error__c", 32768),
-        push_to_erp(),
     ]
 
 

@@ -97,7 +97,7 @@ def test_soap_login_opens_a_session(flavour: str, access: SalesforceAccess) -> N
 
 def test_soap_faults_have_salesforces_form(access: SalesforceAccess) -> None:
     bomb = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a>&c;</a>'
-    unknown = SOAP.format(flavour="partner", header="", body="<urn:merge/>")
+    unknown = SOAP.format(flavour="partner", header="", body="<urn:convertLead/>")
     for body in (bomb, unknown, "no XML"):
         answer = httpx.post(f"{access.http_url}/services/Soap/u/64.0", content=body, trust_env=False)
         assert answer.status_code == 500
