@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -38,6 +39,7 @@ _SOURCES: dict[type[Record], tuple[Source, ...]] = {
     ),
     SalesOrder: (Source("sale.sale"),),
 }
+_RELATIONS = Source("party.relation.all", "from_", deactivable=True)
 
 
 class Tryton(ERP):
@@ -76,6 +78,8 @@ class Tryton(ERP):
         has_subsidiaries=True,
         confirms_orders=True,
         changes=frozenset({Customer, SalesOrder}),
+        has_contacts=True,
+        has_hierarchy=True,
     )
 
     server_url: str = Field(title="Address", description="Address of the Tryton server, like https://erp.example.com.")
@@ -106,6 +110,14 @@ class Tryton(ERP):
         default="Unit",
         title="Unit of measure",
         description="Unit that created products are sold by when the CRM names none.",
+    )
+    subsidiary_relation: str = Field(
+        default="is subsidiary of",
+        title="Relation to the parent",
+        description=(
+            "Type of the relation of a party to its parent in the hierarchy of customers (module party_relationship); "
+            "when empty, parents are left alone."
+        ),
     )
     orders_per_request: int = Field(
         default=100, ge=1, le=1000, title="Orders per request", description="How many orders are sent in one request."
@@ -139,6 +151,11 @@ class Tryton(ERP):
         """ISO 4217 codes of the active currencies."""
         return frozenset(self._connection.references.currencies.names())
 
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far Tryton's clock is ahead of ours, by its last answer; zero while it has not said."""
+        return self._connection.rpc.clock_offset
+
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
         with self._lazy.lock:
@@ -163,6 +180,7 @@ class Tryton(ERP):
             timeout_seconds=self.timeout_seconds,
             warehouse=self.warehouse,
             defaults=ProductDefaults(self.goods_category, self.services_category, self.default_unit),
+            subsidiary_relation=self.subsidiary_relation,
         )
 
     # ------------------------------------------------------------------ reading
@@ -179,13 +197,12 @@ class Tryton(ERP):
     def is_empty(self, kind: type[Record]) -> bool:
         """Whether Tryton has no record of this type yet, active or not; its own companies are no customers."""
         self._refuse_unread(kind)
-        own = [int(row["party"]["id"]) for row in self._connection.references.company_rows] if kind is Customer else []
-        return self._connection.database.is_empty(_MODELS[kind], own)
+        return self._connection.database.is_empty(_MODELS[kind], self._own_parties(kind))
 
     def read(self, kind: type[R], erp_ids: Collection[str], company: Company | None = None) -> list[R]:
         """Read records by Tryton's ids; what is gone is left out."""
         self._refuse_unread(kind)
-        ids = [int(each) for each in erp_ids if str(each).isdigit()]
+        ids = _numbers(erp_ids)
         return self._connection.desk(kind).read(ids, _number(company)) if ids else []
 
     def candidates(self, customers: Sequence[Customer]) -> list[Customer]:
@@ -195,6 +212,9 @@ class Tryton(ERP):
     def changes(self, kind: type[R], since: Cursor | None, company: Company | None = None) -> Iterator[Page[R]]:
         """Records that changed at or after a time, ordered by (modified, id); all of that very time come again.
 
+        A customer changes with what belongs to it, and with its invoices and sales, which move its credit position;
+        when all are read (without `since`) these do not count. Parties of Tryton's own companies are left out.
+
         Tryton stamps a change with the time at which its transaction began, and shows it when the transaction ends:
         begin some minutes before the last place.
         """
@@ -203,18 +223,33 @@ class Tryton(ERP):
         connection, number = self._connection, _number(company)
         return change_pages(
             connection.database,
-            _SOURCES[kind],
+            self._sources(kind, since),
             lambda ids: connection.desk(kind).read(ids, number),
             since,
             number if kind is SalesOrder else None,
             self.capabilities.page_size,
+            without=self._own_parties(kind),
         )
 
+    def _sources(self, kind: type[Record], since: Cursor | None) -> list[Source]:
+        sources = list(_SOURCES[kind])
+        if kind is Customer and self._connection.hierarchy.is_kept:
+            sources.append(_RELATIONS)
+        return sources + (self._connection.accounts.sources() if kind is Customer and since else [])
+
+    def _own_parties(self, kind: type[Record]) -> list[int]:
+        """Parties of Tryton's own companies, which are no customers."""
+        return [int(row["party"]["id"]) for row in self._connection.references.company_rows] if kind is Customer else []
+
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
-        """Credit limit and used credit (receivable plus confirmed sales not yet invoiced) by customer."""
-        ids = [int(each) for each in customer_ids if each.isdigit()]
-        positions = self._connection.credit(ids, int(company.id)) if ids else {}
-        return {str(each): CreditPosition(limit, used, company.currency) for each, (limit, used) in positions.items()}
+        """Credit limit, receivable, and used credit (receivable plus confirmed sales not yet invoiced) by customer."""
+        ids = _numbers(customer_ids)
+        return self._connection.accounts.credit(ids, company) if ids else {}
+
+    def have_bought(self, customer_ids: Collection[str]) -> frozenset[str]:
+        """Those of these customers that have a sale or an invoice that is not cancelled, in whatever company."""
+        ids = _numbers(customer_ids)
+        return self._connection.accounts.have_bought(ids) if ids else frozenset()
 
     def fields(self, kind: type[Record]) -> Collection[str]:
         """Names of the fields of Tryton's model that a field map may add."""
@@ -250,3 +285,7 @@ class Tryton(ERP):
 
 def _number(company: Company | None) -> int | None:
     return int(company.id) if company is not None else None
+
+
+def _numbers(erp_ids: Collection[str]) -> list[int]:
+    return [int(each) for each in erp_ids if str(each).isdigit()]

@@ -1,0 +1,102 @@
+"""The hierarchy of customers: relations between parties, where the module `party_relationship` is activated."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from prefect_crm_erp.blocks.erp._tryton_references import References
+from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM, Row
+from prefect_crm_erp.models.errors import UnsupportedRecordError
+from prefect_crm_erp.models.outcomes import Note
+from prefect_crm_erp.models.records import Customer
+
+RELATIONS = "relations"
+"""The field of a party with its relations; it is there when the module is."""
+
+
+class Hierarchy:
+    """Reads and writes the parent of a party.
+
+    Args:
+        references: The connection's lookups.
+        relation: Name of the relation type that leads from a subsidiary to its parent; empty for no hierarchy.
+    """
+
+    def __init__(self, references: References, relation: str) -> None:
+        self._references = references
+        self._relation = relation.strip()
+
+    @cached_property
+    def is_kept(self) -> bool:
+        """Whether the operator wants a hierarchy, and this Tryton has relations."""
+        return bool(self._relation) and self._references.has("party.party", RELATIONS)
+
+    @property
+    def fields(self) -> list[str]:
+        """Fields of a party to read for its parent."""
+        names = ("type", "to", "create_date", "write_date")
+        return [f"{RELATIONS}.{name}" for name in names] if self.is_kept else []
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps the hierarchy from working, for the operator; None when nothing does, or when none is wanted."""
+        if not self.is_kept or self._type is not None:
+            return None
+        known = ", ".join(f"{name!r}" for name in self._references.relation_types.names())
+        return (
+            f"Tryton has no relation type {self._relation!r}, so parents are left alone; there are: {known or 'none'}"
+        )
+
+    @property
+    def _type(self) -> int | None:
+        return self._references.relation_types.find(self._relation)
+
+    def parent(self, row: Row) -> str | None:
+        """The id of a party's parent; the one that was related first when there are several."""
+        parents = self._parents(row)
+        return str(parents[0]["to"]) if parents else None
+
+    def _parents(self, row: Row) -> list[Row]:
+        if not row.get(RELATIONS):
+            return []
+        relations = [each for each in row[RELATIONS] if each["type"] == self._type]
+        return sorted(relations, key=lambda each: int(each["id"]))
+
+    def commands(self, customer: Customer, row: Row) -> list[Any]:
+        """Commands for the party's `relations`; empty when nothing differs or the parent is not set in the record.
+
+        Args:
+            customer: The customer.
+            row: The party; an empty row for a new one.
+
+        Raises:
+            UnsupportedRecordError: The parent is no party, or the customer itself.
+        """
+        if "parent_id" not in customer.model_fields_set or not self.is_kept or self._type is None:
+            return []
+        if customer.parent_id is None:
+            gone = [each["id"] for each in self._parents(row)]
+            return [("delete", gone)] if gone else []
+        return self._move_to(_party(customer), self._parents(row))
+
+    def _move_to(self, parent: int, relations: list[Row]) -> list[Any]:
+        if parent in (each["to"] for each in relations):
+            return []
+        if not relations:
+            return [("create", [{"type": self._type, "to": parent}])]
+        first, *others = (each["id"] for each in relations)
+        return [("write", [first], {"to": parent}), *([("delete", others)] if others else [])]
+
+    def notes(self, customer: Customer) -> list[Note]:
+        """What to say of a parent that this Tryton cannot keep."""
+        trouble = self.trouble if customer.parent_id is not None else None
+        return [Note("parent_id", f"{trouble}.", before=customer.parent_id)] if trouble else []
+
+
+def _party(customer: Customer) -> int:
+    parent = str(customer.parent_id)
+    if not parent.isdecimal() or parent == customer.erp_id:
+        trouble = "is the customer itself" if parent == customer.erp_id else "is no id of a party in Tryton"
+        raise UnsupportedRecordError(f"The parent {parent!r} {trouble}", system=SYSTEM, fields=("parent_id",))
+    return int(parent)
