@@ -251,5 +251,5 @@ class Customers:
 
 def modified_at(row: Row) -> datetime:
     """When a party or what belongs to it last changed."""
-    parts = [row, *(each for part in (*PARTS, RELATIONS) for each in row.get(part, ()))]
+    parts = [row, *(each for part in PARTS for each in row[part])]
     return max(part["write_date"] or part["create_date"] for part in parts)

@@ -35,18 +35,15 @@ class Hierarchy:
     @property
     def fields(self) -> list[str]:
         """Fields of a party to read for its parent."""
-        names = ("type", "to", "create_date", "write_date")
-        return [f"{RELATIONS}.{name}" for name in names] if self.is_kept else []
+        return [f"{RELATIONS}.{name}" for name in ("type", "to")] if self.is_kept else []
 
     @property
     def trouble(self) -> str | None:
         """What keeps the hierarchy from working, for the operator; None when nothing does, or when none is wanted."""
         if not self.is_kept or self._type is not None:
             return None
-        known = ", ".join(f"{name!r}" for name in self._references.relation_types.names())
-        return (
-            f"Tryton has no relation type {self._relation!r}, so parents are left alone; there are: {known or 'none'}"
-        )
+        known = ", ".join(f"{name!r}" for name in self._references.relation_types.names()) or "none"
+        return f"Tryton has no relation type {self._relation!r}, so parents are left alone; there are: {known}"
 
     @property
     def _type(self) -> int | None:

@@ -39,7 +39,8 @@ _SOURCES: dict[type[Record], tuple[Source, ...]] = {
     ),
     SalesOrder: (Source("sale.sale"),),
 }
-_RELATIONS = Source("party.relation.all", "from_", deactivable=True)
+# A relation counts at both its ends; the view that parties show has no dates of its own.
+_RELATIONS = tuple(Source("party.relation", end, deactivable=True) for end in ("from_", "to"))
 
 
 class Tryton(ERP):
@@ -234,7 +235,7 @@ class Tryton(ERP):
     def _sources(self, kind: type[Record], since: Cursor | None) -> list[Source]:
         sources = list(_SOURCES[kind])
         if kind is Customer and self._connection.hierarchy.is_kept:
-            sources.append(_RELATIONS)
+            sources += _RELATIONS
         return sources + (self._connection.accounts.sources() if kind is Customer and since else [])
 
     def _own_parties(self, kind: type[Record]) -> list[int]:
