@@ -39,8 +39,9 @@ _SOURCES: dict[type[Record], tuple[Source, ...]] = {
     ),
     SalesOrder: (Source("sale.sale"),),
 }
-# A relation counts at both its ends; the view that parties show has no dates of its own.
-_RELATIONS = tuple(Source("party.relation", end, deactivable=True) for end in ("from_", "to"))
+# Both ends of a relation have a row here. Tryton filters them by their dates, but shows the time of reading in place of
+# it: a customer whose relation changed comes as changed now. Its end does not show, unless it is made at the party.
+_RELATIONS = Source("party.relation.all", "from_", deactivable=True)
 
 
 class Tryton(ERP):
@@ -213,8 +214,9 @@ class Tryton(ERP):
     def changes(self, kind: type[R], since: Cursor | None, company: Company | None = None) -> Iterator[Page[R]]:
         """Records that changed at or after a time, ordered by (modified, id); all of that very time come again.
 
-        A customer changes with what belongs to it, and with its invoices and sales, which move its credit position;
-        when all are read (without `since`) these do not count. Parties of Tryton's own companies are left out.
+        A customer changes with what belongs to it, its parent, and its invoices and sales, which move its credit
+        position; the last two do not count when all are read (without `since`). Parties of Tryton's own companies are
+        left out.
 
         Tryton stamps a change with the time at which its transaction began, and shows it when the transaction ends:
         begin some minutes before the last place.
@@ -233,10 +235,11 @@ class Tryton(ERP):
         )
 
     def _sources(self, kind: type[Record], since: Cursor | None) -> list[Source]:
-        sources = list(_SOURCES[kind])
-        if kind is Customer and self._connection.hierarchy.is_kept:
-            sources += _RELATIONS
-        return sources + (self._connection.accounts.sources() if kind is Customer and since else [])
+        own = list(_SOURCES[kind])
+        if kind is not Customer or since is None:
+            return own
+        relations = [_RELATIONS] if self._connection.hierarchy.is_kept else []
+        return own + relations + self._connection.accounts.sources()
 
     def _own_parties(self, kind: type[Record]) -> list[int]:
         """Parties of Tryton's own companies, which are no customers."""
