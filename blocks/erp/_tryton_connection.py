@@ -96,7 +96,7 @@ class TrytonConnection:
     @cached_property
     def hierarchy(self) -> Hierarchy:
         """Parents of parties."""
-        return Hierarchy(self.references, self._settings.subsidiary_relation)
+        return Hierarchy(self.database, self.references, self._settings.subsidiary_relation)
 
     @cached_property
     def accounts(self) -> CustomerAccounts:

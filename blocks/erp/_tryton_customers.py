@@ -233,7 +233,8 @@ class Customers:
                 raise
             encoded = [self._changes(customers[0], current, refusal)]
             self._write(ids, encoded, company)
-        rows = by_id(after_write(lambda: self._rows(ids, int(company.id))))
+        changed = [identifier for identifier, (values, _) in zip(ids, encoded, strict=True) if values]
+        rows = current | by_id(after_write(lambda: self._rows(changed, int(company.id))))
         return [
             Written(self._decode(rows[identifier], customer.key), created=False, notes=tuple(notes))
             for identifier, customer, (_, notes) in zip(ids, customers, encoded, strict=True)
@@ -247,6 +248,7 @@ class Customers:
     def _prepare(self, customers: Sequence[Customer]) -> None:
         addresses = [address for each in customers for address in (each.billing, each.shipping)]
         self._references.prepare_subdivisions(state_codes(addresses))
+        self._hierarchy.prepare(customers)
 
 
 def modified_at(row: Row) -> datetime:

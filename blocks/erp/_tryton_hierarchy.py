@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from prefect_crm_erp.blocks.erp._tryton_references import References
-from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM, Row
-from prefect_crm_erp.models.errors import UnsupportedRecordError
+from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM, Database, Row
+from prefect_crm_erp.models.errors import MissingReferenceError, UnsupportedRecordError
 from prefect_crm_erp.models.outcomes import Note
 from prefect_crm_erp.models.records import Customer
 
@@ -19,13 +20,16 @@ class Hierarchy:
     """Reads and writes the parent of a party.
 
     Args:
-        references: The connection's lookups.
+        database: The connection.
+        references: Its lookups.
         relation: Name of the relation type that leads from a subsidiary to its parent; empty for no hierarchy.
     """
 
-    def __init__(self, references: References, relation: str) -> None:
+    def __init__(self, database: Database, references: References, relation: str) -> None:
+        self._database = database
         self._references = references
         self._relation = relation.strip()
+        self._parties: dict[int, int] = {}
 
     @cached_property
     def is_kept(self) -> bool:
@@ -51,14 +55,21 @@ class Hierarchy:
 
     def parent(self, row: Row) -> str | None:
         """The id of a party's parent; the one that was related first when there are several."""
-        parents = self._parents(row)
-        return str(parents[0]["to"]) if parents else None
+        relations = self._relations(row)
+        return str(relations[0]["to"]) if relations else None
 
-    def _parents(self, row: Row) -> list[Row]:
+    def _relations(self, row: Row) -> list[Row]:
         if not row.get(RELATIONS):
             return []
         relations = [each for each in row[RELATIONS] if each["type"] == self._type]
         return sorted(relations, key=lambda each: int(each["id"]))
+
+    def prepare(self, customers: Sequence[Customer]) -> None:
+        """Look up the parents of customers that are not known yet, all in one call; Tryton itself may not do it."""
+        given = {each.parent_id for each in customers if self.is_kept and each.parent_id is not None}
+        wanted = {int(each) for each in given if each.isdecimal()} - self._parties.keys()
+        rows = self._database.read("party.party", wanted, ["replaced_by"]) if wanted else []
+        self._parties |= {row["id"]: row["replaced_by"] or row["id"] for row in rows}
 
     def commands(self, customer: Customer, row: Row) -> list[Any]:
         """Commands for the party's `relations`; empty when nothing differs or the parent is not set in the record.
@@ -68,14 +79,15 @@ class Hierarchy:
             row: The party; an empty row for a new one.
 
         Raises:
-            UnsupportedRecordError: The parent is no party, or the customer itself.
+            MissingReferenceError: Tryton has no such party.
+            UnsupportedRecordError: The parent is the customer itself.
         """
         if "parent_id" not in customer.model_fields_set or not self.is_kept or self._type is None:
             return []
         if customer.parent_id is None:
-            gone = [each["id"] for each in self._parents(row)]
+            gone = [each["id"] for each in self._relations(row)]
             return [("delete", gone)] if gone else []
-        return self._move_to(_party(customer), self._parents(row))
+        return self._move_to(self._party(customer), self._relations(row))
 
     def _move_to(self, parent: int, relations: list[Row]) -> list[Any]:
         if parent in (each["to"] for each in relations):
@@ -85,15 +97,16 @@ class Hierarchy:
         first, *others = (each["id"] for each in relations)
         return [("write", [first], {"to": parent}), *([("delete", others)] if others else [])]
 
+    def _party(self, customer: Customer) -> int:
+        parent = str(customer.parent_id)
+        if parent == customer.erp_id:
+            raise UnsupportedRecordError("A customer cannot be its own parent", system=SYSTEM, fields=("parent_id",))
+        party = self._parties.get(int(parent)) if parent.isdecimal() else None
+        if party is None:
+            raise MissingReferenceError(f"Tryton has no party with id {parent}", system=SYSTEM, fields=("parent_id",))
+        return party
+
     def notes(self, customer: Customer) -> list[Note]:
         """What to say of a parent that this Tryton cannot keep."""
         trouble = self.trouble if customer.parent_id is not None else None
         return [Note("parent_id", f"{trouble}.", before=customer.parent_id)] if trouble else []
-
-
-def _party(customer: Customer) -> int:
-    parent = str(customer.parent_id)
-    if not parent.isdecimal() or parent == customer.erp_id:
-        trouble = "is the customer itself" if parent == customer.erp_id else "is no id of a party in Tryton"
-        raise UnsupportedRecordError(f"The parent {parent!r} {trouble}", system=SYSTEM, fields=("parent_id",))
-    return int(parent)

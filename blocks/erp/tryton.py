@@ -24,6 +24,8 @@ from prefect_crm_erp.models.records import Company, Customer, OrderLine, Product
 
 R = TypeVar("R", bound=Record)
 
+# Tryton on SQLite makes statements of more products that its parser gives up on.
+_MOST_PRODUCTS = 50
 _MODELS: dict[type[Record], str] = {
     Customer: "party.party",
     Product: "product.product",
@@ -125,11 +127,11 @@ class Tryton(ERP):
         default=100, ge=1, le=1000, title="Orders per request", description="How many orders are sent in one request."
     )
     customers_per_request: int = Field(
-        default=50,
+        default=100,
         ge=1,
         le=1000,
         title="Customers per request",
-        description="How many customers or products are sent in one request; Tryton on SQLite takes up to 50.",
+        description="How many customers are sent in one request; products go in requests of at most 50.",
     )
 
     _lazy: Lazy = PrivateAttr(default_factory=Lazy)
@@ -214,9 +216,9 @@ class Tryton(ERP):
     def changes(self, kind: type[R], since: Cursor | None, company: Company | None = None) -> Iterator[Page[R]]:
         """Records that changed at or after a time, ordered by (modified, id); all of that very time come again.
 
-        A customer changes with what belongs to it, its parent, and its invoices and sales, which move its credit
-        position; the last two do not count when all are read (without `since`). Parties of Tryton's own companies are
-        left out.
+        A customer changes with what belongs to it, with its parent, and with its invoices and sales, which move its
+        credit position; when all are read (without `since`), only what belongs to it counts. Parties of Tryton's own
+        companies are left out.
 
         Tryton stamps a change with the time at which its transaction began, and shows it when the transaction ends:
         begin some minutes before the last place.
@@ -271,7 +273,9 @@ class Tryton(ERP):
     # ------------------------------------------------------------------ writing
 
     def _batch_size(self, kind: type[Record]) -> int:
-        return self.orders_per_request if kind is SalesOrder else self.customers_per_request
+        if kind is SalesOrder:
+            return self.orders_per_request
+        return min(self.customers_per_request, _MOST_PRODUCTS) if kind is Product else self.customers_per_request
 
     def _create(self, records: Sequence[R], company: Company) -> list[WriteResult[R]]:
         return self._connection.desk(type(records[0])).create(records, company)
