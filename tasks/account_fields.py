@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from prefect_crm_erp.blocks.ledger import Binding
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.outcomes import Change, Queue, Verdict
 from prefect_crm_erp.models.ownership import Agreed, Decision, Moments, Side, decide
@@ -16,7 +18,7 @@ from prefect_crm_erp.models.records import Customer
 from prefect_crm_erp.tasks.account_check import crm_side
 from prefect_crm_erp.tasks.account_item import AccountItem, Link
 from prefect_crm_erp.tasks.account_run import AccountRun
-from prefect_crm_erp.tasks.account_values import Values, erp_values, in_words, title
+from prefect_crm_erp.tasks.account_values import CUSTOM, Values, erp_values, in_words, title
 from prefect_crm_erp.tasks.match import CUSTOMER
 from prefect_crm_erp.tasks.traveller import open_items
 
@@ -44,14 +46,35 @@ def compare_fields(run: AccountRun, page: Page[AccountItem]) -> Page[AccountItem
 
 def _read_customers(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem]) -> None:
     absent = [item for item in items if item.links[slot].standing is None]
-    custom = [name.removeprefix("custom.") for name in run.rules if name.startswith("custom.")]
     ids = [item.links[slot].binding.erp_id for item in absent]
-    found = {each.erp_id: each for each in run.erps[slot].read(Customer, ids, custom=custom)} if ids else {}
+    found = _with_custom_values(run, slot, run.erps[slot].read(Customer, ids)) if ids else []
+    by_id = {each.erp_id: each for each in found}
+    by_key = {key: each for each in found for key in (each.key, *each.other_keys) if key}
     for item in absent:
-        item.links[slot].standing = found.get(item.links[slot].binding.erp_id)
+        # A customer that was merged into another one in the ERP comes as that one, which has its keys.
+        standing = by_id.get(item.links[slot].binding.erp_id) or by_key.get(item.key)
+        item.links[slot].standing = standing
+        if standing and standing.erp_id != item.links[slot].binding.erp_id:
+            _rebind(run, item, slot, standing)
     parents = parent_keys(run, slot, [each for item in items if (each := item.links[slot].standing)])
     for item in items:
         _see_customer(run, item, item.links[slot], parents)
+
+
+def _with_custom_values(run: AccountRun, slot: ErpSlot, customers: Sequence[Customer]) -> list[Customer]:
+    names = [name.removeprefix(CUSTOM) for name in run.rules if name.startswith(CUSTOM)]
+    if not names:
+        return list(customers)
+    values = run.erps[slot].custom_values(Customer, [str(each.erp_id) for each in customers], names)
+    return [each.model_copy(update={"custom": values.get(str(each.erp_id), {})}) for each in customers]
+
+
+def _rebind(run: AccountRun, item: AccountItem, slot: ErpSlot, customer: Customer) -> None:
+    link = item.links[slot]
+    link.binding = replace(link.binding, erp_id=str(customer.erp_id), erp_number=customer.number)
+    if not run.dry_run:
+        values = {member.name: getattr(link.binding, member.name) for member in fields(Binding)}
+        run.store.bind(run.run_id, [Binding(**values)])
 
 
 def parent_keys(run: AccountRun, slot: ErpSlot, customers: Sequence[Customer]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from prefect_crm_erp.tasks.account_check import SYNCED, crm_side, shown_as_text
 from prefect_crm_erp.tasks.account_fields import erp_side
 from prefect_crm_erp.tasks.account_item import AccountItem, Link
 from prefect_crm_erp.tasks.account_run import AccountRun
-from prefect_crm_erp.tasks.account_values import SEEN, SHOWN, Values, crm_values, seen, to_account, to_customer
+from prefect_crm_erp.tasks.account_values import CUSTOM, SEEN, SHOWN, Values, crm_values, seen, to_account, to_customer
 from prefect_crm_erp.tasks.clean import clean_account
 from prefect_crm_erp.tasks.match import CUSTOMER
 from prefect_crm_erp.tasks.traveller import open_items
@@ -57,10 +57,16 @@ def _write_customers(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem
             item.verdict = Verdict.from_error(result.error)
             link.changes.clear()
             continue
-        link.standing = result.record
+        link.standing = _with_custom(result.record, link)
         item.notes += result.notes
         entries.append(_audit(run, item, link))
     run.store.audit(entries)
+
+
+def _with_custom(written: Customer, link: Link) -> Customer:
+    """What the ERP gave back, with its own fields: those that were written, and the others as they were read."""
+    sent = {name.removeprefix(CUSTOM): value for name, value in link.to_erp.items() if name.startswith(CUSTOM)}
+    return written.model_copy(update={"custom": _standing(link).custom | sent})
 
 
 def _change_of(link: Link) -> Customer:

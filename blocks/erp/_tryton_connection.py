@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 from typing import Any, Protocol
 
 from pydantic import SecretStr
 
+from prefect_crm_erp.blocks.erp._tryton_accounts import CustomerAccounts
 from prefect_crm_erp.blocks.erp._tryton_customers import Customers
+from prefect_crm_erp.blocks.erp._tryton_hierarchy import Hierarchy
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps
 from prefect_crm_erp.blocks.erp._tryton_order_values import OrderValues
 from prefect_crm_erp.blocks.erp._tryton_orders import Orders
@@ -41,6 +42,7 @@ class TrytonSettings:
     timeout_seconds: float
     warehouse: str | None
     defaults: ProductDefaults
+    subsidiary_relation: str
 
 
 class Desk(Protocol):
@@ -89,7 +91,17 @@ class TrytonConnection:
     @cached_property
     def customers(self) -> Customers:
         """Parties."""
-        return Customers(self.database, self.references, self._maps, self._capabilities)
+        return Customers(self.database, self.references, self._maps, self._capabilities, self.hierarchy)
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """Parents of parties."""
+        return Hierarchy(self.database, self.references, self._settings.subsidiary_relation)
+
+    @cached_property
+    def accounts(self) -> CustomerAccounts:
+        """Credit and purchases of parties."""
+        return CustomerAccounts(self.database, self.references)
 
     @cached_property
     def products(self) -> Products:
@@ -130,11 +142,14 @@ class TrytonConnection:
             )
         for model in ("party.party", "product.product", "sale.sale"):
             self.references.fields(model)
+        details = {"companies": ", ".join(company.name for company in self.references.companies)}
+        if self.hierarchy.trouble:
+            details["hierarchy"] = f"{self.hierarchy.trouble}."
         return SystemInfo(
             name=f"{SYSTEM} {version} at {self._settings.url}",
             user=user.get("name") or self._settings.username,
             version=version,
-            details={"companies": ", ".join(company.name for company in self.references.companies)},
+            details=details,
         )
 
     def _version(self) -> str:
@@ -147,13 +162,6 @@ class TrytonConnection:
                 f"The server is Tryton {version}; the connector is made for the series {SERIES}", system=SYSTEM
             )
         return version
-
-    def credit(self, customers: Collection[int], company: int) -> dict[int, tuple[Decimal | None, Decimal]]:
-        """Credit limit and used credit by party, in the company's currency; empty without the credit limit module."""
-        if not self.references.has("party.party", "credit_limit_amount"):
-            return {}
-        rows = self.database.read("party.party", customers, ["credit_limit_amount", "credit_amount"], company)
-        return {row["id"]: (row["credit_limit_amount"], row["credit_amount"]) for row in rows}
 
 
 class Lazy:

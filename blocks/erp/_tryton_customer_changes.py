@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from prefect_crm_erp.blocks.erp._tryton_contacts import (
+from prefect_crm_erp.blocks.erp._tryton_addresses import (
     address_values,
-    clean,
-    contact_row,
-    contact_values,
     countries_of,
     decode_address,
     same_address,
-    same_email,
-    same_phone,
     state_notes,
     used_for,
 )
+from prefect_crm_erp.blocks.erp._tryton_hierarchy import RELATIONS, Hierarchy
 from prefect_crm_erp.blocks.erp._tryton_identifiers import keys_of, vat_identifier, vat_of
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
+from prefect_crm_erp.blocks.erp._tryton_mechanism_changes import MechanismChanges
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM, Row
 from prefect_crm_erp.models.capabilities import Capabilities
@@ -27,12 +24,17 @@ from prefect_crm_erp.models.errors import RejectedRecordError
 from prefect_crm_erp.models.outcomes import Note
 from prefect_crm_erp.models.records import Address, Customer
 
-_SAME = {"phone": same_phone, "email": same_email}
 _USES = (("invoice", "billing", "delivery"), ("delivery", "shipping", "invoice"))
 
 
 def party_changes(
-    customer: Customer, row: Row | None, maps: Maps, references: References, capabilities: Capabilities
+    customer: Customer,
+    row: Row | None,
+    maps: Maps,
+    references: References,
+    capabilities: Capabilities,
+    hierarchy: Hierarchy,
+    refusal: RejectedRecordError | None = None,
 ) -> tuple[Row, list[Note]]:
     """The field values to write, empty when nothing differs, and what to tell the operator.
 
@@ -40,19 +42,38 @@ def party_changes(
     party's addresses alone.
 
     Raises:
-        RejectedRecordError: The party is gone.
+        RejectedRecordError: The party is gone or deactivated.
         MissingReferenceError: The ERP does not have what a value refers to.
+        UnsupportedRecordError: The parent is no party.
     """
+    current = _active(customer, row)
+    known = [decode_address(each, maps) for each in current["addresses"]]
+    countries = countries_of(customer.billing, customer.shipping, *known)
+    contacts, notes = MechanismChanges(customer, current["contact_mechanisms"], countries, refusal).commands()
+    addresses = _AddressChanges(customer, current, maps, references, capabilities).commands()
+    parts = {
+        "identifiers": _identifier_changes(customer, current, maps, references),
+        "addresses": addresses,
+        "contact_mechanisms": contacts,
+        RELATIONS: hierarchy.commands(customer, current),
+    }
+    values = _plain_changes(customer, current, maps, references)
+    values |= {name: commands for name, commands in parts.items() if commands}
+    notes += hierarchy.notes(customer)
+    return values, notes + (state_notes(customer, references) if addresses else [])
+
+
+def _active(customer: Customer, row: Row | None) -> Row:
     if row is None:
         raise RejectedRecordError(f"Tryton has no party with id {customer.erp_id} any more", system=SYSTEM)
-    contacts, notes = _contact_changes(customer, row, maps)
-    values: dict[str, Any] = _plain_changes(customer, row, maps, references)
-    identifiers = _identifier_changes(customer, row, maps, references)
-    addresses = _AddressChanges(customer, row, maps, references, capabilities).commands()
-    for name, commands in (("identifiers", identifiers), ("addresses", addresses), ("contact_mechanisms", contacts)):
-        if commands:
-            values[name] = commands
-    return values, notes + (state_notes(customer, references) if addresses else [])
+    if row["active"]:
+        return row
+    name = f"{party_name(row)} ({row['code']})"
+    if row["replaced_by"]:
+        what = f"The customer {name} was merged into another one in Tryton, which is the one to change"
+    else:
+        what = f"The customer {name} is deactivated in Tryton; activate it there, or stop sending it changes"
+    raise RejectedRecordError(what, system=SYSTEM, fields=("is_active",))
 
 
 def party_name(row: Row) -> str:
@@ -63,7 +84,7 @@ def party_name(row: Row) -> str:
 def _plain_changes(customer: Customer, row: Row, maps: Maps, references: References) -> Row:
     now = maps.customer.decode(row) | {"name": party_name(row)}
     given = {name: getattr(customer, name) for name in customer.model_fields_set if name in now}
-    wanted = {name: value for name, value in given.items() if clean(now[name]) != clean(value)}
+    wanted = {name: value for name, value in given.items() if _clean(now[name]) != _clean(value)}
     custom = encode_custom(customer.custom, references, "party.party")
     return maps.customer.encode(wanted) | {name: value for name, value in custom.items() if row[name] != value}
 
@@ -86,24 +107,6 @@ def _vat_changes(customer: Customer, row: Row, maps: Maps, references: Reference
         return [("delete", [old["id"]])] if old else []
     new = vat_identifier(customer.vat_number, home, references.identifier_types)
     return [("write", [old["id"]], new)] if old else _added([new])
-
-
-def _contact_changes(customer: Customer, row: Row, maps: Maps) -> tuple[list[Any], list[Note]]:
-    known = [decode_address(each, maps) for each in row["addresses"]]
-    countries = countries_of(customer.billing, customer.shipping, *known)
-    commands: list[Any] = []
-    notes: list[Note] = []
-    for field, same in _SAME.items():
-        old, text = contact_row(row["contact_mechanisms"], field), one_line(getattr(customer, field))
-        if field not in customer.model_fields_set or same(old["value"] if old else None, text):
-            continue
-        if text is None:
-            commands += [("delete", [old["id"]])] if old else []
-            continue
-        new, said = contact_values(field, text, countries)
-        commands += [("write", [old["id"]], new)] if old else _added([new])
-        notes += said
-    return commands, notes
 
 
 def _added(rows: Sequence[Row]) -> list[Any]:
@@ -170,4 +173,9 @@ def _subdivision_row(address: Address, values: Row) -> Row | None:
 
 
 def _cleaned(address: Address) -> dict[str, Any]:
-    return {name: clean(value) for name, value in address.model_dump().items()}
+    return {name: _clean(value) for name, value in address.model_dump().items()}
+
+
+def _clean(value: Any) -> Any:
+    """A text as it is compared: without surplus white space; anything else as it is."""
+    return one_line(value) if isinstance(value, str) else value

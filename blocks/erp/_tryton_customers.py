@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from prefect_crm_erp.blocks.erp._tryton_contacts import (
+from prefect_crm_erp.blocks.erp._tryton_addresses import (
     address_values,
-    contact_values,
     countries_of,
     decode_address,
-    email_of,
-    phone_of,
     same_address,
     state_codes,
     state_notes,
     used_for,
 )
+from prefect_crm_erp.blocks.erp._tryton_candidates import candidate_ids
 from prefect_crm_erp.blocks.erp._tryton_customer_changes import party_changes, party_name
+from prefect_crm_erp.blocks.erp._tryton_hierarchy import RELATIONS, Hierarchy
 from prefect_crm_erp.blocks.erp._tryton_identifiers import keys_of, vat_identifier, vat_of
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
+from prefect_crm_erp.blocks.erp._tryton_mechanism_changes import MechanismChanges
+from prefect_crm_erp.blocks.erp._tryton_mechanisms import MECHANISM_FIELDS, contacts_of, mechanisms_of, own_value
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
 from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded, tryton_id
@@ -29,7 +30,6 @@ from prefect_crm_erp.models.errors import RejectedRecordError, UnsupportedRecord
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Note, WriteResult, Written
 from prefect_crm_erp.models.records import Company, Customer
-from prefect_crm_erp.models.search import name_pieces, postal_code_forms, vat_forms
 
 PARTY = "party.party"
 PARTS = ("addresses", "contact_mechanisms", "identifiers")
@@ -39,6 +39,7 @@ _FIELDS = (
     "name",
     "code",
     "active",
+    "replaced_by",
     "customer_payment_term",
     "customer_currency",
     "tax_identifier.type",
@@ -46,12 +47,10 @@ _FIELDS = (
     *(f"identifiers.{name}" for name in ("type", "code")),
     *(f"addresses.{name}" for name in ("street", "city", "postal_code", "country", "subdivision.code")),
     *(f"addresses.{use}" for use in ("invoice", "delivery")),
-    *(f"contact_mechanisms.{name}" for name in ("type", "value", "name")),
+    *(f"contact_mechanisms.{name}" for name in MECHANISM_FIELDS),
     *(f"{part}{name}" for part in ("", *(f"{part}." for part in PARTS)) for name in ("create_date", "write_date")),
 )
 _KEYS_PER_SEARCH = 500
-_FORMS_PER_SEARCH = 2000
-_PATTERNS_PER_SEARCH = 40
 
 
 class Customers:
@@ -62,13 +61,22 @@ class Customers:
         references: Its lookups.
         maps: Its field maps.
         capabilities: What the connector declares.
+        hierarchy: Parents of parties.
     """
 
-    def __init__(self, database: Database, references: References, maps: Maps, capabilities: Capabilities) -> None:
+    def __init__(
+        self,
+        database: Database,
+        references: References,
+        maps: Maps,
+        capabilities: Capabilities,
+        hierarchy: Hierarchy,
+    ) -> None:
         self._database = database
         self._references = references
         self._maps = maps
         self._capabilities = capabilities
+        self._hierarchy = hierarchy
 
     # ------------------------------------------------------------------ reading
 
@@ -82,11 +90,17 @@ class Customers:
         }
 
     def read(self, ids: Collection[int], company: int | None) -> list[Customer]:
-        """Customers by Tryton's ids."""
-        return [self._decode(row) for row in self._rows(ids, company)]
+        """Customers by Tryton's ids, deactivated ones too; for one that was merged into another that one, once.
+
+        Tryton notes at a merged party which one replaced it, so this costs a further call only where there is one.
+        """
+        rows = self._rows(ids, company)
+        customers = {row["id"]: self._decode(row) for row in rows if not row["replaced_by"]}
+        survivors = {row["replaced_by"] for row in rows if row["replaced_by"]} - customers.keys()
+        return [*customers.values(), *(self.read(survivors, company) if survivors else [])]
 
     def _rows(self, ids: Collection[int], company: int | None, more: Sequence[str] = ()) -> list[Row]:
-        return self._database.read(PARTY, ids, [*_FIELDS, *more], company) if ids else []
+        return self._database.read(PARTY, ids, [*_FIELDS, *self._hierarchy.fields, *more], company) if ids else []
 
     def _holders(self, keys: Collection[str]) -> dict[str, list[int]]:
         """Ids of the parties that carry each key; a deactivated identifier (a merge leaves such) counts last."""
@@ -105,6 +119,7 @@ class Customers:
         billing = decode_address(used_for(row["addresses"], "invoice"), self._maps)
         keys = keys_of(row["identifiers"])
         own = key or (keys[0] if keys else None)
+        mechanisms = mechanisms_of(row)
         return Customer(
             **self._maps.customer.decode(row) | {"name": party_name(row)},
             key=own,
@@ -112,39 +127,16 @@ class Customers:
             vat_number=vat_of(row["tax_identifier"], row["identifiers"], billing.country),
             billing=billing,
             shipping=decode_address(used_for(row["addresses"], "delivery"), self._maps),
-            phone=phone_of(row["contact_mechanisms"]),
-            email=email_of(row["contact_mechanisms"]),
+            phone=own_value(mechanisms, "phone"),
+            email=own_value(mechanisms, "email"),
+            contacts=contacts_of(mechanisms),
+            parent_id=self._hierarchy.parent(row),
             modified_at=modified_at(row),
         )
 
-    # ------------------------------------------------------------------ candidates
-
     def candidates(self, customers: Sequence[Customer]) -> list[Customer]:
         """Parties with one of these VAT numbers, postal codes or names."""
-        found = dict.fromkeys(self._by_vat(customers)) | dict.fromkeys(self._by_postal_code(customers))
-        found |= dict.fromkeys(self._by_name(customers))
-        return self.read(list(found), None)
-
-    def _by_vat(self, customers: Sequence[Customer]) -> Iterable[int]:
-        forms = {form for each in customers if each.vat_number for form in vat_forms(each.vat_number)}
-        return self._parties("party.identifier", "code_compact", forms)
-
-    def _by_postal_code(self, customers: Sequence[Customer]) -> Iterable[int]:
-        codes = {address.postal_code for each in customers for address in (each.billing, each.shipping)}
-        forms = {form for code in codes for form in postal_code_forms(code)}
-        return self._parties("party.address", "postal_code", forms)
-
-    def _parties(self, model: str, field: str, values: Collection[str]) -> Iterable[int]:
-        for chunk in chunks(sorted(values), _FORMS_PER_SEARCH):
-            for row in self._database.search(model, [(field, "in", chunk)], ["party"]):
-                yield row["party"]
-
-    def _by_name(self, customers: Sequence[Customer]) -> Iterable[int]:
-        patterns = sorted({pattern for each in customers if (pattern := _name_pattern(each.name))})
-        for chunk in chunks(patterns, _PATTERNS_PER_SEARCH):
-            domain = ["OR", *(("name", "ilike", pattern) for pattern in chunk)]
-            for row in self._database.search(PARTY, domain, []):
-                yield row["id"]
+        return self.read(candidate_ids(self._database, customers), None)
 
     # ------------------------------------------------------------------ writing
 
@@ -159,7 +151,7 @@ class Customers:
         try:
             ids = self._database.create(PARTY, [values for values, _ in encoded], int(company.id))
         except RejectedRecordError as refusal:
-            if len(customers) > 1 or not (customers[0].phone or customers[0].email):
+            if len(customers) > 1 or not encoded[0][0].get("contact_mechanisms"):
                 raise
             # A number or address that only Tryton finds wrong must not lose the customer.
             encoded = [self._encode(customers[0], refusal=refusal)]
@@ -173,7 +165,8 @@ class Customers:
     def _encode(self, customer: Customer, refusal: RejectedRecordError | None = None) -> tuple[Row, list[Note]]:
         if not one_line(customer.name):
             raise UnsupportedRecordError("A customer needs a name", system=SYSTEM, fields=("name",))
-        contacts, notes = _contacts(customer, refusal)
+        countries = countries_of(customer.billing, customer.shipping)
+        contacts, notes = MechanismChanges(customer, [], countries, refusal).commands()
         values: dict[str, Any] = {
             name: value
             for name, value in self._maps.customer.encode(customer.model_dump()).items()
@@ -181,9 +174,11 @@ class Customers:
         }
         values["identifiers"] = [("create", self._identifiers(customer))]
         values["addresses"] = [("create", self._addresses(customer))]
-        values["contact_mechanisms"] = [("create", contacts)]
+        values["contact_mechanisms"] = contacts
+        values[RELATIONS] = self._hierarchy.commands(customer, {})
         values |= encode_custom(customer.custom, self._references, PARTY)
-        return values, notes + state_notes(customer, self._references)
+        values = {name: value for name, value in values.items() if value != []}
+        return values, [*notes, *self._hierarchy.notes(customer), *state_notes(customer, self._references)]
 
     def _identifiers(self, customer: Customer) -> list[Row]:
         keys = [{"type": None, "code": key} for key in (customer.key, *customer.other_keys) if key]
@@ -213,51 +208,50 @@ class Customers:
         current = by_id(self._rows(ids, int(company.id), custom))
         return send_encoded(
             customers,
-            lambda customer: party_changes(
-                customer, current.get(tryton_id(customer)), self._maps, self._references, self._capabilities
-            ),
-            lambda good, changes: self._send_changes(good, changes, company),
+            lambda customer: self._changes(customer, current),
+            lambda good, changes: self._send_changes(good, changes, company, current),
         )
 
+    def _changes(
+        self, customer: Customer, current: dict[int, Row], refusal: RejectedRecordError | None = None
+    ) -> tuple[Row, list[Note]]:
+        row = current.get(tryton_id(customer))
+        return party_changes(customer, row, self._maps, self._references, self._capabilities, self._hierarchy, refusal)
+
     def _send_changes(
-        self, customers: list[Customer], encoded: list[tuple[Row, list[Note]]], company: Company
+        self,
+        customers: list[Customer],
+        encoded: list[tuple[Row, list[Note]]],
+        company: Company,
+        current: dict[int, Row],
     ) -> list[WriteResult[Customer]]:
         ids = [tryton_id(each) for each in customers]
-        changes = [(identifier, values) for identifier, (values, _) in zip(ids, encoded, strict=True) if values]
-        if changes:
-            self._database.write(PARTY, changes, int(company.id))
-        rows = by_id(after_write(lambda: self._rows(ids, int(company.id))))
+        try:
+            self._write(ids, encoded, company)
+        except RejectedRecordError as refusal:
+            if len(customers) > 1 or "contact_mechanisms" not in encoded[0][0]:
+                raise
+            encoded = [self._changes(customers[0], current, refusal)]
+            self._write(ids, encoded, company)
+        changed = [identifier for identifier, (values, _) in zip(ids, encoded, strict=True) if values]
+        rows = current | by_id(after_write(lambda: self._rows(changed, int(company.id))))
         return [
             Written(self._decode(rows[identifier], customer.key), created=False, notes=tuple(notes))
             for identifier, customer, (_, notes) in zip(ids, customers, encoded, strict=True)
         ]
 
+    def _write(self, ids: Sequence[int], encoded: Sequence[tuple[Row, list[Note]]], company: Company) -> None:
+        changes = [(identifier, values) for identifier, (values, _) in zip(ids, encoded, strict=True) if values]
+        if changes:
+            self._database.write(PARTY, changes, int(company.id))
+
     def _prepare(self, customers: Sequence[Customer]) -> None:
         addresses = [address for each in customers for address in (each.billing, each.shipping)]
         self._references.prepare_subdivisions(state_codes(addresses))
+        self._hierarchy.prepare(customers)
 
 
 def modified_at(row: Row) -> datetime:
     """When a party or what belongs to it last changed."""
     parts = [row, *(each for part in PARTS for each in row[part])]
     return max(part["write_date"] or part["create_date"] for part in parts)
-
-
-def _contacts(customer: Customer, refusal: RejectedRecordError | None) -> tuple[list[Row], list[Note]]:
-    contacts, notes = [], []
-    countries = countries_of(customer.billing, customer.shipping)
-    for field in ("phone", "email"):
-        text = getattr(customer, field)
-        if one_line(text):
-            row, said = contact_values(field, text, countries, as_typed=refusal is not None)
-            contacts.append(row)
-            notes += said
-    if refusal is not None and notes:
-        notes.append(Note("contact", f"The ERP said: {refusal.message}"))
-    return contacts, notes
-
-
-def _name_pattern(name: str) -> str | None:
-    """A pattern that finds a company's name in other spellings."""
-    pieces = name_pieces(name)
-    return f"{'%'.join(pieces)}%" if pieces else None

@@ -80,6 +80,7 @@ class Maps:
             [
                 _read_only("erp_id", "id", _ID),
                 _read_only("number", "code"),
+                _read_only("is_active", "active"),
                 FieldPair("name", "name", _TEXT),
                 FieldPair("payment_terms", "customer_payment_term", terms),
                 FieldPair("currency", "customer_currency", currencies),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from prefect_crm_erp.blocks.erp._tryton_contacts import decode_address, same_address, used_for
+from prefect_crm_erp.blocks.erp._tryton_addresses import decode_address, same_address, used_for
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line, with_purchase_order
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from prefect_crm_erp.blocks.erp._tryton_contacts import decode_address
+from prefect_crm_erp.blocks.erp._tryton_addresses import decode_address
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, purchase_order, with_purchase_order
 from prefect_crm_erp.blocks.erp._tryton_order_values import SALE, OrderValues
 from prefect_crm_erp.blocks.erp._tryton_references import References

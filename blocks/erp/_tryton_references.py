@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
-from prefect_crm_erp.models.errors import ConfigurationError, MissingReferenceError
+from prefect_crm_erp.models.errors import ConfigurationError, MissingReferenceError, RejectedRecordError
 from prefect_crm_erp.models.keys import chunks, fold
 from prefect_crm_erp.models.records import Company
 
@@ -86,6 +86,7 @@ class References:
         self._warehouse_name = warehouse
         self._fields: dict[str, dict[str, Row]] = {}
         self._subdivisions: dict[str, int | None] = {}
+        self._readable: dict[str, bool] = {}
         self.currencies = self._table(
             "currency.currency", "code", "The ERP has no currency {name}. Add it there, or change the deal's currency."
         )
@@ -99,6 +100,9 @@ class References:
             "product.category", "name", "The ERP has no product category {name!r}; check the name in the block.", ()
         )
         self.units = self._table("product.uom", "name", "The ERP has no unit of measure {name!r}.")
+        self.relation_types = self._table(
+            "party.relation.type", "name", "The ERP has no relation type {name!r}; check the name in the block.", ()
+        )
         self._unit_symbols = self._table("product.uom", "symbol", "The ERP has no unit of measure {name!r}.")
 
     def _table(self, model: str, name: str, missing: str, domain: tuple[Any, ...] = (ANY_ACTIVE,)) -> NameTable:
@@ -216,6 +220,17 @@ class References:
     def has(self, model: str, field: str) -> bool:
         """Whether a model has a field."""
         return field in self.fields(model)
+
+    def may_read(self, model: str) -> bool:
+        """Whether the database has a model, and the user may read it."""
+        if model not in self._readable:
+            context = self._database.context(None)
+            try:
+                access = self._database.rpc.call("model.ir.model.access.get_access", [model], context=context)
+                self._readable[model] = bool(access[model]["read"])
+            except (ConfigurationError, RejectedRecordError):
+                self._readable[model] = False
+        return self._readable[model]
 
     @cached_property
     def identifier_types(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ import itertools
 import json
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -51,6 +52,12 @@ class Rpc:
     def calls(self) -> CallCount:
         """Requests sent so far."""
         return self._http.calls
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the server's clock is ahead of ours, by its last answer; zero while it has not said."""
+        offset: timedelta = getattr(self._http, "clock_offset", timedelta(0))
+        return offset
 
     def secrets(self) -> list[str]:
         """What must never show in a message: the password and the session."""
@@ -142,15 +149,16 @@ class Database:
         fields: Sequence[str],
         *,
         company: int | None = None,
+        rows_per_call: int = _ROWS_PER_READ,
     ) -> list[Row]:
         """All rows that match, in the order of their ids; related records nested, as in `row["party"]["name"]`."""
         rows: list[Row] = []
         while True:
             # By id and not by offset: what others add or change meanwhile shifts no row over a page's end.
             page = [domain, ("id", ">", rows[-1]["id"])] if rows else domain
-            found = self.first(model, page, fields, _ROWS_PER_READ, company=company)
+            found = self.first(model, page, fields, rows_per_call, company=company)
             rows += found
-            if len(found) < _ROWS_PER_READ:
+            if len(found) < rows_per_call:
                 return rows
 
     def first(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from prefect.blocks.abstract import CredentialsBlock
 from prefect.logging import get_logger
@@ -117,6 +117,12 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
     @abstractmethod
     def read(self, kind: type[R], erp_ids: Collection[str], company: Company | None = None) -> list[R]:
         """Read records by the ERP's own ids; what is gone is left out."""
+
+    def custom_values(
+        self, kind: type[Record], erp_ids: Collection[str], fields: Collection[str]
+    ) -> dict[str, dict[str, Any]]:
+        """Values of the ERP's own fields (those of `fields`) by ERP id; empty where the connector cannot read them."""
+        return {}
 
     @abstractmethod
     def candidates(self, customers: Sequence[Customer]) -> list[Customer]:

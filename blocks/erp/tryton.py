@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr
 
@@ -23,6 +24,8 @@ from prefect_crm_erp.models.records import Company, Customer, OrderLine, Product
 
 R = TypeVar("R", bound=Record)
 
+# Tryton on SQLite makes statements of more products that its parser gives up on.
+_MOST_PRODUCTS = 50
 _MODELS: dict[type[Record], str] = {
     Customer: "party.party",
     Product: "product.product",
@@ -38,6 +41,9 @@ _SOURCES: dict[type[Record], tuple[Source, ...]] = {
     ),
     SalesOrder: (Source("sale.sale"),),
 }
+# Both ends of a relation have a row here. Tryton filters them by their dates, but shows the time of reading in place of
+# it: a customer whose relation changed comes as changed now. Its end does not show, unless it is made at the party.
+_RELATIONS = Source("party.relation.all", "from_", deactivable=True)
 
 
 class Tryton(ERP):
@@ -76,6 +82,8 @@ class Tryton(ERP):
         has_subsidiaries=True,
         confirms_orders=True,
         changes=frozenset({Customer, SalesOrder}),
+        has_contacts=True,
+        has_hierarchy=True,
     )
 
     server_url: str = Field(title="Address", description="Address of the Tryton server, like https://erp.example.com.")
@@ -107,15 +115,23 @@ class Tryton(ERP):
         title="Unit of measure",
         description="Unit that created products are sold by when the CRM names none.",
     )
+    subsidiary_relation: str = Field(
+        default="is subsidiary of",
+        title="Relation to the parent",
+        description=(
+            "Type of the relation of a party to its parent in the hierarchy of customers (module party_relationship); "
+            "when empty, parents are left alone."
+        ),
+    )
     orders_per_request: int = Field(
         default=100, ge=1, le=1000, title="Orders per request", description="How many orders are sent in one request."
     )
     customers_per_request: int = Field(
-        default=50,
+        default=100,
         ge=1,
         le=1000,
         title="Customers per request",
-        description="How many customers or products are sent in one request; Tryton on SQLite takes up to 50.",
+        description="How many customers are sent in one request; products go in requests of at most 50.",
     )
 
     _lazy: Lazy = PrivateAttr(default_factory=Lazy)
@@ -138,6 +154,11 @@ class Tryton(ERP):
     def currencies(self) -> frozenset[str]:
         """ISO 4217 codes of the active currencies."""
         return frozenset(self._connection.references.currencies.names())
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far Tryton's clock is ahead of ours, by its last answer; zero while it has not said."""
+        return self._connection.rpc.clock_offset
 
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
@@ -163,6 +184,7 @@ class Tryton(ERP):
             timeout_seconds=self.timeout_seconds,
             warehouse=self.warehouse,
             defaults=ProductDefaults(self.goods_category, self.services_category, self.default_unit),
+            subsidiary_relation=self.subsidiary_relation,
         )
 
     # ------------------------------------------------------------------ reading
@@ -179,14 +201,21 @@ class Tryton(ERP):
     def is_empty(self, kind: type[Record]) -> bool:
         """Whether Tryton has no record of this type yet, active or not; its own companies are no customers."""
         self._refuse_unread(kind)
-        own = [int(row["party"]["id"]) for row in self._connection.references.company_rows] if kind is Customer else []
-        return self._connection.database.is_empty(_MODELS[kind], own)
+        return self._connection.database.is_empty(_MODELS[kind], self._own_parties(kind))
 
     def read(self, kind: type[R], erp_ids: Collection[str], company: Company | None = None) -> list[R]:
         """Read records by Tryton's ids; what is gone is left out."""
         self._refuse_unread(kind)
-        ids = [int(each) for each in erp_ids if str(each).isdigit()]
+        ids = _numbers(erp_ids)
         return self._connection.desk(kind).read(ids, _number(company)) if ids else []
+
+    def custom_values(
+        self, kind: type[Record], erp_ids: Collection[str], fields: Collection[str]
+    ) -> dict[str, dict[str, Any]]:
+        """Values of fields of Tryton's model that a field map adds, by id; what is gone is left out."""
+        ids, names = _numbers(erp_ids), list(fields)
+        rows = self._connection.database.read(_MODELS[kind], ids, names) if ids and names else []
+        return {str(row["id"]): {name: row[name] for name in names} for row in rows}
 
     def candidates(self, customers: Sequence[Customer]) -> list[Customer]:
         """Parties with the VAT number, a postal code or a name like that of one of these customers."""
@@ -194,6 +223,10 @@ class Tryton(ERP):
 
     def changes(self, kind: type[R], since: Cursor | None, company: Company | None = None) -> Iterator[Page[R]]:
         """Records that changed at or after a time, ordered by (modified, id); all of that very time come again.
+
+        A customer changes with what belongs to it, with its parent, and with its invoices and sales, which move its
+        credit position; when all are read (without `since`), only what belongs to it counts. Parties of Tryton's own
+        companies are left out.
 
         Tryton stamps a change with the time at which its transaction began, and shows it when the transaction ends:
         begin some minutes before the last place.
@@ -203,18 +236,34 @@ class Tryton(ERP):
         connection, number = self._connection, _number(company)
         return change_pages(
             connection.database,
-            _SOURCES[kind],
+            self._sources(kind, since),
             lambda ids: connection.desk(kind).read(ids, number),
             since,
             number if kind is SalesOrder else None,
             self.capabilities.page_size,
+            without=self._own_parties(kind),
         )
 
+    def _sources(self, kind: type[Record], since: Cursor | None) -> list[Source]:
+        own = list(_SOURCES[kind])
+        if kind is not Customer or since is None:
+            return own
+        relations = [_RELATIONS] if self._connection.hierarchy.is_kept else []
+        return own + relations + self._connection.accounts.sources()
+
+    def _own_parties(self, kind: type[Record]) -> list[int]:
+        """Parties of Tryton's own companies, which are no customers."""
+        return [int(row["party"]["id"]) for row in self._connection.references.company_rows] if kind is Customer else []
+
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
-        """Credit limit and used credit (receivable plus confirmed sales not yet invoiced) by customer."""
-        ids = [int(each) for each in customer_ids if each.isdigit()]
-        positions = self._connection.credit(ids, int(company.id)) if ids else {}
-        return {str(each): CreditPosition(limit, used, company.currency) for each, (limit, used) in positions.items()}
+        """Credit limit, receivable, and used credit (receivable plus confirmed sales not yet invoiced) by customer."""
+        ids = _numbers(customer_ids)
+        return self._connection.accounts.credit(ids, company) if ids else {}
+
+    def have_bought(self, customer_ids: Collection[str]) -> frozenset[str]:
+        """Those of these customers that have a sale or an invoice that is not cancelled, in whatever company."""
+        ids = _numbers(customer_ids)
+        return self._connection.accounts.have_bought(ids) if ids else frozenset()
 
     def fields(self, kind: type[Record]) -> Collection[str]:
         """Names of the fields of Tryton's model that a field map may add."""
@@ -232,7 +281,9 @@ class Tryton(ERP):
     # ------------------------------------------------------------------ writing
 
     def _batch_size(self, kind: type[Record]) -> int:
-        return self.orders_per_request if kind is SalesOrder else self.customers_per_request
+        if kind is SalesOrder:
+            return self.orders_per_request
+        return min(self.customers_per_request, _MOST_PRODUCTS) if kind is Product else self.customers_per_request
 
     def _create(self, records: Sequence[R], company: Company) -> list[WriteResult[R]]:
         return self._connection.desk(type(records[0])).create(records, company)
@@ -250,3 +301,7 @@ class Tryton(ERP):
 
 def _number(company: Company | None) -> int | None:
     return int(company.id) if company is not None else None
+
+
+def _numbers(erp_ids: Collection[str]) -> list[int]:
+    return [int(each) for each in erp_ids if str(each).isdigit()]

@@ -26,6 +26,9 @@ from prefect_crm_erp.sandbox.tryton.users import create_users, give_companies
 CATEGORIES: Final = ("Goods", "Services")
 """The accounting categories of products."""
 
+RELATION_TYPES: Final = ("is subsidiary of", "is parent of")
+"""How two parties of one group of companies relate, from either side."""
+
 
 def seed_base(year: int) -> None:
     """Seed master data and companies; no customers, no products.
@@ -36,6 +39,7 @@ def seed_base(year: int) -> None:
     """
     currencies = create_currencies(dt.date(year, 1, 1))
     create_payment_terms()
+    _create_relation_types()
     companies = {profile: _create_company(profile, currencies) for profile in COMPANIES}
     give_companies(find("res.user", ("login", "=", ADMINISTRATOR.user)), list(companies.values()))
     reconnect()
@@ -71,6 +75,14 @@ def address_values(address: Address) -> dict[str, Any]:
     if address.subdivision:
         values["subdivision"] = find("country.subdivision", ("code", "=", address.subdivision))
     return values
+
+
+def _create_relation_types() -> None:
+    """Create the relation of a subsidiary to its parent; Tryton shows its reverse at the parent by itself."""
+    subsidiary, parent = (save("party.relation.type", name=name) for name in RELATION_TYPES)
+    for one, other in ((subsidiary, parent), (parent, subsidiary)):
+        one.reverse = other
+        one.save()
 
 
 def _create_categories(companies: list[Record]) -> None:

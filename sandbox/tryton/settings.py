@@ -29,6 +29,7 @@ MODULES: Final = (
     "country",
     "currency",
     "party",
+    "party_relationship",
     "product",
     "product_price_list",
     "sale",
