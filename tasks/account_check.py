@@ -35,7 +35,8 @@ def check_accounts(run: AccountRun, page: Page[AccountItem], from_erp: bool = Fa
     for item in page:
         item.verdict = _exclusion(run, item)
     if not from_erp:
-        still_waiting(run, list(open_items(page)))
+        going_on = list(open_items(page))
+        still_waiting(run, going_on)
     for item in open_items(page):
         _clean(run, item)
     look_up_parents(run, list(open_items(page)))

@@ -31,7 +31,8 @@ def check_records(run: Run, page: Page[Item]) -> Page[Item]:
     look_up(run, page)
     for item in open_items(page):
         item.verdict = _exclusion(run, item) or already_done(item)
-    still_waiting(run, list(open_items(page)))
+    going_on = list(open_items(page))
+    still_waiting(run, going_on)
     for item in open_items(page):
         _check(run, item)
     return page
