@@ -49,15 +49,25 @@ class _Adoption:
 
     def run_all(self) -> None:
         """By key, then by content, then as new accounts."""
-        keyed = [each for each in self.customers if each.key]
-        for customer in keyed:
-            self._tie(customer, str(customer.key), "carries the account's id", write=False)
+        self._tie_keyed([each for each in self.customers if each.key])
         self._match([each for each in self.customers if not each.key])
         if self.rows:
             records = [SourceRecord(row.crm_id, row.name, None) for row in self.rows]
             self.run.store.note_read(self.run.run_id, records)
             self.run.store.note_outcomes(self.run.run_id, self.rows)
             self._park()
+
+    def _tie_keyed(self, customers: Sequence[Customer]) -> None:
+        """Customers that carry an account's id, which the ledger does not know of (any more)."""
+        keys = [str(each.key) for each in customers]
+        pages = self.run.crm.account_pages(ids=keys) if keys else iter(())
+        existing = {account.crm_id for page in pages for account in page}
+        for customer in customers:
+            if customer.key in existing:
+                self._tie(customer, str(customer.key), "carries the account's id", write=False)
+            else:
+                reason = f"It carries the id of an account that {self.run.crm.system} does not have ({customer.key})"
+                self.rows.append(self._row(customer, Verdict.excluded(reason)))
 
     # ---------------------------------------------------------------- by content
 

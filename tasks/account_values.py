@@ -7,7 +7,7 @@ ERP's name of it. A parent is the 18-character id of its account, and is left to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from prefect_crm_erp.blocks.integration import Integration
@@ -88,10 +88,12 @@ def erp_values(customer: Customer, integration: Integration) -> Values:
         "name": clean_text(customer.name),
         "billing": billing,
         "shipping": None if shipping == billing else shipping,
-        "phone": phone_e164(customer.phone, country) or clean_text(customer.phone),
+        "phone": _phone(customer.phone, country),
         "vat_number": _vat(customer.vat_number, country),
         "payment_terms": clean_text(customer.payment_terms),
-        "contacts": _contact_values(customer.contacts),
+        "contacts": _contact_values(
+            [each.model_copy(update={"phone": _phone(each.phone, country)}) for each in customer.contacts]
+        ),
         **{
             f"{CUSTOM}{erp}": _plain(customer.custom.get(erp))
             for _, erp in integration.custom_fields.pairs(MappedRecord.ACCOUNT)
@@ -112,7 +114,11 @@ def _address_value(address: Address) -> Values | None:
     return {"street": "\n".join(lines) or None, **parts}
 
 
-def _contact_values(contacts: tuple[Contact, ...]) -> list[Values] | None:
+def _phone(text: str | None, country: str | None) -> str | None:
+    return phone_e164(text, country) or clean_text(text)
+
+
+def _contact_values(contacts: Sequence[Contact]) -> list[Values] | None:
     rows = [{name: getattr(contact, name) for name in _CONTACT_FIELDS} for contact in contacts]
     return sorted(rows, key=lambda row: str(row["key"])) or None
 

@@ -71,7 +71,10 @@ def _with_custom(written: Customer, link: Link) -> Customer:
 
 def _change_of(link: Link) -> Customer:
     standing = _standing(link)
-    change = to_customer({name: value for name, value in link.to_erp.items() if name != "parent"}, standing)
+    values = {name: value for name, value in link.to_erp.items() if name != "parent"}
+    if "billing" in values and link.erp.get("shipping") is None:
+        values.setdefault("shipping", None)  # what is shipped to the billing address moves with it
+    change = to_customer(values, standing)
     if "parent" not in link.to_erp:
         return change
     return Customer(**change.model_dump(exclude_unset=True), parent_id=link.parent[1] if link.parent else None)

@@ -10,7 +10,7 @@ os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
 
 import pytest
 
-pytest_plugins = ["fixtures_salesforce", "fixtures_tryton", "world"]
+pytest_plugins = ["fixtures_salesforce", "fixtures_tryton", "world", "account_world"]
 
 
 @pytest.fixture(scope="session")

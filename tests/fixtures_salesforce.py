@@ -89,6 +89,35 @@ class SandboxOrg:
         """Let another user hold a record."""
         self._side_door("POST", "locks", {"id": record_id, "seconds": seconds})
 
+    def soap(self, call: str) -> str:
+        """Make a SOAP call: what REST does not offer. Gives the answer."""
+        user, secret = self.access.username, self.access.password + self.access.security_token
+        login = f"<u:login><u:username>{user}</u:username><u:password>{secret}</u:password></u:login>"
+        session = self._soap(login).partition("<sessionId>")[2].partition("</sessionId>")[0]
+        return self._soap(call, f"<u:SessionHeader><u:sessionId>{session}</u:sessionId></u:SessionHeader>")
+
+    def _soap(self, call: str, header: str = "") -> str:
+        envelope = "http://schemas.xmlsoap.org/soap/envelope/"
+        body = (
+            f'<e:Envelope xmlns:e="{envelope}" xmlns:u="urn:partner.soap.sforce.com">'
+            f"<e:Header>{header}</e:Header><e:Body>{call}</e:Body></e:Envelope>"
+        )
+        url = f"{self.access.http_url}/services/Soap/u/{self.access.api_version}"
+        response = httpx.post(url, content=body, headers={"SOAPAction": '""'}, timeout=30, trust_env=False)
+        return response.text
+
+    def merge(self, master: str, *losers: str, kind: str = "Account") -> None:
+        """Merge records into a master."""
+        merged = "".join(f"<u:recordToMergeIds>{loser}</u:recordToMergeIds>" for loser in losers)
+        record = f"<u:masterRecord><u:type>{kind}</u:type><u:Id>{master}</u:Id></u:masterRecord>"
+        answer = self.soap(f"<u:merge><u:request>{record}{merged}</u:request></u:merge>")
+        assert "<success>true</success>" in answer, answer
+
+    def undelete(self, record_id: str) -> None:
+        """Bring a record back from the recycle bin."""
+        answer = self.soap(f"<u:undelete><u:ids>{record_id}</u:ids></u:undelete>")
+        assert "<success>true</success>" in answer, answer
+
     def _side_door(self, method: str, name: str, body: Mapping[str, Any] | None = None) -> Any:
         url = f"{self.access.http_url}/__sandbox__/{name}"
         response = httpx.request(method, url, json=body, timeout=30, trust_env=False)
@@ -259,6 +288,32 @@ class SalesforceHarness:
     def lock(self, record_id: str, seconds: float) -> None:
         self._org.lock(record_id, seconds)
 
+    def open_accounts(self, accounts: Sequence[Mapping[str, Any]]) -> list[str]:
+        return self._company.create("Account", [_typed_in(account, _ACCOUNT_FIELDS) for account in accounts])
+
+    def add_contact(self, account: str | None, **fields: Any) -> str:
+        row = {"LastName": "Ray", "AccountId": account, **_typed_in(fields, _CONTACT_FIELDS)}
+        return self._company.create("Contact", [row])[0]
+
+    def change_record(self, record_id: str, **fields: Any) -> None:
+        names = _ACCOUNT_FIELDS if record_id.startswith("001") else _CONTACT_FIELDS
+        self._object(record_id).update(record_id, _typed_in(fields, names))
+
+    def delete_record(self, record_id: str) -> None:
+        self._object(record_id).delete(record_id)
+
+    def undelete_record(self, record_id: str) -> None:
+        self._org.undelete(record_id)
+
+    def merge_accounts(self, master: str, loser: str) -> None:
+        self._org.merge(master, loser)
+
+    def _object(self, record_id: str) -> Any:
+        return getattr(self._company.sf, {"001": "Account", "003": "Contact"}[record_id[:3]])
+
+    def set_clock(self, ahead: float) -> None:
+        self._org.clock(skew_seconds=ahead)
+
     def expire_session(self, requests: int = 1) -> None:
         self._org.fault("/services/data/", expire_session=True, times=requests, delay=0 if requests == 1 else 1)
 
@@ -279,6 +334,27 @@ class SalesforceHarness:
 
     def forget_requests(self) -> None:
         self._org.clear_calls()
+
+
+_ACCOUNT_FIELDS = {
+    "name": "Name",
+    "phone": "Phone",
+    "vat_number": "VAT_Number__c",
+    "postal_code": "BillingPostalCode",
+    "erp_id": "ERP_Id__c",
+}
+_CONTACT_FIELDS = {
+    "account_key": "AccountId",
+    "first_name": "FirstName",
+    "last_name": "LastName",
+    "title": "Title",
+    "email": "Email",
+    "phone": "Phone",
+}
+
+
+def _typed_in(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names[name]: value for name, value in values.items()}
 
 
 _UNAVAILABLE = {"errorCode": "SERVER_UNAVAILABLE", "message": "Server unavailable, please try again"}

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -68,7 +70,7 @@ def server(*answers: Any, tls: ssl.SSLContext | None = None, delay: float = 0) -
                 return
             status, headers, body = answer
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
+            self.send_response_only(status)
             for name, value in {"Content-Length": str(len(content)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
@@ -255,6 +257,38 @@ def test_calls_are_counted_by_endpoint_whatever_the_record_and_the_thread() -> N
             list(pool.map(lambda path: http.request("GET", path), paths))
     assert http.calls.total == 10
     assert http.calls.by_endpoint == {"GET /query/{id}": 8, "GET /v64.0/sobjects/Account/describe": 2}
+
+
+def dated(ahead: timedelta) -> tuple[int, dict[str, str], Any]:
+    return 200, {"Date": format_datetime(datetime.now(UTC) + ahead, usegmt=True)}, {"ok": True}
+
+
+@pytest.mark.parametrize("minutes", [-7, 0, 7])
+def test_a_systems_clock_is_compared_with_ours_at_each_answer(minutes: int) -> None:
+    ahead = timedelta(minutes=minutes)
+    with server(dated(timedelta(hours=1)), dated(ahead)) as script:
+        http = client(script.url)
+        assert http.clock_offset == timedelta(0)
+        http.request("GET", "/x")
+        http.request("GET", "/x")
+        assert abs(http.clock_offset - ahead) <= timedelta(seconds=1.1 if minutes else 0)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "Wed, 99 Nov 2026 19:00:00 GMT"])
+def test_an_answer_without_a_readable_date_leaves_the_clock_alone(text: str) -> None:
+    with server(dated(timedelta(hours=1)), (200, {"Date": text}, {"ok": True})) as script:
+        http = client(script.url)
+        http.request("GET", "/x")
+        known = http.clock_offset
+        http.request("GET", "/x")
+        assert http.clock_offset == known != timedelta(0)
+
+
+def test_a_slow_answer_is_no_sign_of_another_clock() -> None:
+    with server(dated(timedelta(0)), delay=2) as script:
+        http = client(script.url)
+        http.request("GET", "/x")
+        assert http.clock_offset == timedelta(0)
 
 
 def test_our_own_throttle_spreads_the_calls() -> None:

@@ -10,7 +10,7 @@ import copy
 import logging
 import pickle
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from prefect_crm_erp.blocks.crm.base import CRM, CrmObject, CustomFields, Update
+from prefect_crm_erp.blocks.crm.base import CRM, ContactScope, CrmObject, CustomFields, Update
 from prefect_crm_erp.models.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -30,7 +30,7 @@ from prefect_crm_erp.models.errors import (
     UnsupportedRecordError,
 )
 from prefect_crm_erp.models.paging import Cursor, Page
-from prefect_crm_erp.models.records import Deal, DealSource
+from prefect_crm_erp.models.records import Account, AccountStatus, Address, Contact, Customer, Deal, DealSource
 
 HARNESSES = ["salesforce"]
 WON = DealSource.CLOSED_WON
@@ -62,6 +62,27 @@ class CrmHarness(Protocol):
 
     def stored(self, record_id: str, field: str) -> Any:
         """Value of a canonical field of a deal, as another client reads it."""
+
+    def open_accounts(self, accounts: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Accounts with canonical values (`name`, `phone`, `vat_number`, `postal_code`, `erp_id`); their ids."""
+
+    def add_contact(self, account: str | None, **fields: Any) -> str:
+        """A contact with canonical values, as of somebody new unless it says otherwise; its id."""
+
+    def change_record(self, record_id: str, **fields: Any) -> None:
+        """Change canonical values of an account or contact."""
+
+    def delete_record(self, record_id: str) -> None:
+        """Put an account or contact into the recycle bin."""
+
+    def undelete_record(self, record_id: str) -> None:
+        """Take it out again."""
+
+    def merge_accounts(self, master: str, loser: str) -> None:
+        """Merge one account into another one."""
+
+    def set_clock(self, ahead: float) -> None:
+        """Let the system's clock be so many seconds ahead of ours."""
 
     def lock(self, record_id: str, seconds: float) -> None:
         """Let somebody else hold a record."""
@@ -415,3 +436,399 @@ class TestConnection:
         url = crm.connect().url(deal)
         assert url.startswith("http")
         assert deal in url
+
+
+HOUR = timedelta(hours=1)
+AT_ONCE = timedelta(0)
+STATUS = AccountStatus(
+    erp_customer_number="K-100",
+    erp_credit_limit=Decimal("50000.00"),
+    erp_outstanding=Decimal("1234567890123.45"),
+    erp_credit_used=Decimal("-0.01"),
+    erp_credit_currency="EUR",
+    erp_payment_terms="30 Tage netto",
+    erp_sync_status="Manual Review",
+    erp_sync_error=AWKWARD,
+)
+BILLING = Address(street="Rue 1\nBâtiment B", city="Lyon", state="Rhône", postal_code="69001", country="France")
+SHIPPING = Address(street="Dock 4", city="Genova", postal_code="16126", country="Italy")
+
+
+def accounts_of(connection: CRM, **options: Any) -> list[Account]:
+    return [account for page in connection.account_pages(**options) for account in page]
+
+
+def named(connection: CRM, *ids: str, **options: Any) -> list[Account]:
+    """Accounts in the order of their ids."""
+    found = {account.crm_id: account for account in accounts_of(connection, ids=ids, **options)}
+    return [found[record_id] for record_id in ids]
+
+
+def account_place(account: Account) -> Cursor:
+    assert account.modified_at
+    return Cursor(account.modified_at, account.crm_id)
+
+
+def after_all(connection: CRM) -> Cursor:
+    """A place behind everything that has been changed so far."""
+    return Cursor(max(account_place(account) for account in accounts_of(connection)).modified_at + HOUR / 2)
+
+
+class TestReadingAccounts:
+    @pytest.mark.requirement("GB11")
+    def test_every_account_comes_once_in_order_and_pages_know_their_place(self, crm: CrmHarness) -> None:
+        ids = crm.open_accounts([{"name": f"Account {number}"} for number in range(24)])
+        pages = list(crm.connect().account_pages(page_size=10))
+        assert [page.number for page in pages] == [1, 2, 3]
+        accounts = [account for page in pages for account in page]
+        assert {page.expected for page in pages} == {len(accounts)}
+        assert len({account.crm_id for account in accounts}) == len(accounts)
+        assert {account.crm_id for account in accounts} >= set(ids)
+        places = [account_place(account) for account in accounts]
+        assert places == sorted(places)
+        assert [page.cursor for page in pages] == [account_place(page.records[-1]) for page in pages]
+
+    @pytest.mark.requirement("GB11")
+    def test_reading_accounts_on_from_any_place_loses_nothing(self, crm: CrmHarness) -> None:
+        crm.open_accounts([{"name": f"Account {number}"} for number in range(8)])
+        connection = crm.connect()
+        accounts = accounts_of(connection)
+        for index, account in enumerate(accounts):
+            again = accounts_of(connection, since=account_place(account), overlap=AT_ONCE)
+            assert {each.crm_id for each in accounts[index:]} <= {each.crm_id for each in again}
+
+    @pytest.mark.requirement("GB09")
+    def test_deleted_undeleted_and_merged_accounts_are_news_with_their_flags(self, crm: CrmHarness) -> None:
+        names = ("deleted", "undeleted", "loser", "winner", "changed", "untouched")
+        deleted, undeleted, loser, winner, changed, _ = crm.open_accounts([{"name": name} for name in names])
+        crm.delete_record(undeleted)
+        connection = crm.connect()
+        later = after_all(connection)
+        crm.set_clock(HOUR.total_seconds())
+        crm.delete_record(deleted)
+        crm.undelete_record(undeleted)
+        crm.merge_accounts(winner, loser)
+        crm.change_record(changed, phone="1")
+        news = {account.crm_id: account for account in accounts_of(connection, since=later, overlap=AT_ONCE)}
+        flags = {key: (account.is_deleted, account.merged_into) for key, account in news.items()}
+        assert flags == {
+            deleted: (True, None),
+            undeleted: (False, None),
+            loser: (True, winner),
+            winner: (False, None),
+            changed: (False, None),
+        }
+        assert news[loser].name == "loser"
+        living = {account.crm_id for account in accounts_of(connection)}
+        assert living >= {undeleted, winner, changed}
+        assert not living & {deleted, loser}
+
+    def test_the_overlap_reads_accounts_again_that_changed_shortly_before(self, crm: CrmHarness) -> None:
+        connection = crm.connect()
+        everything = accounts_of(connection)
+        later = after_all(connection)
+        assert accounts_of(connection, since=later) == []
+        assert accounts_of(connection, since=later, overlap=HOUR) == everything
+
+    @pytest.mark.requirement("GB09")
+    def test_named_accounts_come_deleted_or_not_and_absent_ones_are_left_out(self, crm: CrmHarness) -> None:
+        living, deleted = crm.open_accounts([{"name": "living"}, {"name": "deleted"}])
+        crm.delete_record(deleted)
+        connection = crm.connect()
+        pages = list(connection.account_pages(ids=[living[:15], deleted, living[:8] + "zzzzzzz"]))
+        found = {account.crm_id: account.is_deleted for page in pages for account in page}
+        assert found == {living: False, deleted: True}
+        assert {(page.cursor, page.expected) for page in pages} == {(None, None)}
+        assert accounts_of(connection, ids=[]) == []
+
+    def test_contacts_come_as_they_are_asked_for_oldest_first(self, crm: CrmHarness) -> None:
+        (account,) = crm.open_accounts([{"name": "Acme"}])
+        lab = crm.add_contact(account, first_name="Ann", last_name="Lab", email="lab@acme.example", phone="+1 206")
+        pays = crm.add_contact(account, last_name="Pay", email="pay@acme.example", title="Accounts Payable")
+        gone = crm.add_contact(account, last_name="Gone", email="gone@acme.example", title="Billing")
+        crm.delete_record(gone)
+        connection = crm.connect()
+        (bare,) = named(connection, account)
+        assert bare.contacts == ()
+        (billing,) = named(connection, account, contacts=ContactScope.BILLING)
+        assert [contact.key for contact in billing.contacts] == [pays]
+        (every,) = named(connection, account, contacts=ContactScope.ALL)
+        assert [contact.key for contact in every.contacts] == [lab, pays]
+        assert every.contacts[0] == Contact(
+            key=lab,
+            account_key=account,
+            first_name="Ann",
+            last_name="Lab",
+            email="lab@acme.example",
+            phone="+1 206",
+            modified_at=every.contacts[0].modified_at,
+        )
+        assert every.contacts[0].modified_at is not None
+        assert every.contacts[1].title == "Accounts Payable"
+
+    def test_without_anybody_in_finance_the_oldest_contact_with_an_address_is_written_to(self, crm: CrmHarness) -> None:
+        reachable, mute, empty = crm.open_accounts([{"name": name} for name in ("reachable", "mute", "empty")])
+        crm.add_contact(reachable)
+        first = crm.add_contact(reachable, email="first@acme.example")
+        crm.add_contact(reachable, email="second@acme.example")
+        crm.add_contact(mute)
+        found = named(crm.connect(), reachable, mute, empty, contacts=ContactScope.BILLING)
+        assert [[contact.key for contact in account.contacts] for account in found] == [[first], [], []]
+
+    @pytest.mark.requirement("GB11")
+    def test_contacts_tell_which_accounts_to_look_at_again(self, crm: CrmHarness) -> None:
+        one, other = crm.open_accounts([{"name": "one"}, {"name": "other"}])
+        changed, moved, deleted, old = (crm.add_contact(one) for _ in range(4))
+        connection = crm.connect()
+        later = after_all(connection)
+        crm.set_clock(HOUR.total_seconds())
+        crm.change_record(changed, phone="1")
+        crm.change_record(moved, account_key=other)
+        crm.delete_record(deleted)
+        crm.add_contact(None)
+        pages = list(connection.contact_accounts(since=later, overlap=AT_ONCE, page_size=2))
+        found = [contact for page in pages for contact in page]
+        assert {contact.key: contact.account_key for contact in found} == {changed: one, moved: other, deleted: one}
+        assert all(contact.modified_at and contact.last_name is None for contact in found)
+        assert [len(page) for page in pages] == [2, 1]
+        assert pages[-1].cursor == Cursor(found[-1].modified_at or later.modified_at, found[-1].key or "")
+        again = connection.contact_accounts(since=later, overlap=HOUR)
+        assert {contact.key for page in again for contact in page} == {changed, moved, deleted, old}
+
+
+class TestAccountFields:
+    @pytest.mark.requirement("GB13")
+    def test_a_complete_system_misses_nothing_for_accounts(self, crm: CrmHarness) -> None:
+        assert crm.connect().missing_account_fields(CustomFields()) == []
+
+    @pytest.mark.requirement("GB17")
+    def test_an_unknown_account_field_is_named_once_whether_read_or_written(self, crm: CrmHarness) -> None:
+        connection = crm.connect()
+        missing = connection.missing_account_fields(CustomFields(account=("No_Such_A",)), ["No_Such_A", "No_Such_B"])
+        assert [name.split(".")[-1] for name in missing] == ["No_Such_A", "No_Such_B"]
+        with pytest.raises(ConfigurationError, match="No_Such_A"):
+            accounts_of(connection, custom=CustomFields(account=("No_Such_A",)))
+
+
+class TestWritingAccounts:
+    @pytest.mark.requirement("N01")
+    def test_what_is_written_to_an_account_reads_back(self, crm: CrmHarness) -> None:
+        account, parent = crm.open_accounts([{"name": "Acme"}, {"name": "Acme Holding"}])
+        kept = {"name": AWKWARD.replace("\u00a0", " "), "phone": "+49 30 1", "vat_number": "DE136695976"}
+        kept |= {"payment_terms": "Net 45", "type": "Customer", "erp_id": "C-1", "parent_id": parent}
+        addresses = {"billing": BILLING, "shipping": SHIPPING}
+        connection = crm.connect()
+        (result,) = connection.write_back(
+            [Update(CrmObject.ACCOUNT, account, {**kept, **addresses, **STATUS.model_dump()})]
+        )
+        assert result.error is None
+        (found,) = named(connection, account)
+        assert {name: getattr(found, name) for name in kept} == kept
+        assert (found.billing, found.shipping, found.shown) == (BILLING, SHIPPING, STATUS)
+
+    def test_empty_values_clear_an_account_and_an_address_is_written_whole(self, crm: CrmHarness) -> None:
+        (account,) = crm.open_accounts([{"name": "Acme", "phone": "1", "vat_number": "DE136695976"}])
+        connection = crm.connect()
+        full = {"billing": BILLING, "shipping": SHIPPING, **STATUS.model_dump()}
+        connection.write_back([Update(CrmObject.ACCOUNT, account, full)])
+        empty = dict.fromkeys(["phone", "vat_number", *AccountStatus.model_fields])
+        cleared = {**empty, "billing": Address(city="Paris"), "shipping": None}
+        (result,) = connection.write_back([Update(CrmObject.ACCOUNT, account, cleared)])
+        assert result.error is None
+        (found,) = named(connection, account)
+        assert (found.phone, found.vat_number, found.shown) == (None, None, AccountStatus())
+        assert (found.billing, found.shipping) == (Address(city="Paris"), Address())
+
+    def test_contacts_are_written_and_what_people_read_is_cut_to_its_field(self, crm: CrmHarness) -> None:
+        (account,) = crm.open_accounts([{"name": "Acme"}])
+        contact = crm.add_contact(account, phone="1")
+        values = {"first_name": "Ada", "last_name": "King", "title": "CFO", "email": "ada@acme.example", "phone": None}
+        terms = {"erp_payment_terms": "x" * 1000, "erp_sync_error": "x🚚" * 40_000}
+        connection = crm.connect()
+        results = connection.write_back(
+            [Update(CrmObject.CONTACT, contact, values), Update(CrmObject.ACCOUNT, account, terms)]
+        )
+        assert [result.error for result in results] == [None, None]
+        (found,) = named(connection, account, contacts=ContactScope.ALL)
+        assert found.contacts[0].model_dump(include=set(values)) == values
+        assert found.shown.erp_payment_terms is not None
+        assert found.shown.erp_payment_terms.startswith("xxx")
+
+    @pytest.mark.requirement("T06")
+    def test_a_name_or_street_that_is_too_long_is_refused_and_not_cut(self, crm: CrmHarness) -> None:
+        ids = crm.open_accounts([{"name": f"Account {number}"} for number in range(3)])
+        values: list[dict[str, Any]] = [
+            {"name": "x" * 3000, "phone": "1"},
+            {"billing": Address(street="x" * 3000)},
+            {"phone": "2"},
+        ]
+        connection = crm.connect()
+        updates = [Update(CrmObject.ACCOUNT, *pair) for pair in zip(ids, values, strict=True)]
+        named_too_long, street_too_long, taken = (result.error for result in connection.write_back(updates))
+        for error in (named_too_long, street_too_long):
+            assert isinstance(error, RejectedRecordError)
+            assert error.message
+        assert taken is None
+        assert [account.phone for account in named(connection, *ids)] == [None, None, "2"]
+
+    def test_what_cannot_be_written_to_an_account_is_refused_before_any_request(self, crm: CrmHarness) -> None:
+        (account,) = crm.open_accounts([{"name": "Acme"}])
+        connection = crm.connect()
+        crm.forget_requests()
+        wrong: list[dict[str, Any]] = [
+            {"billing": "Lyon"},
+            {"email": "a@acme.example"},
+            {"erp_credit_limit": 0.1},
+            {"custom": {"Score": 0.5}},
+            {"custom": {"Owner.Name": "x"}},
+        ]
+        results = connection.write_back([Update(CrmObject.ACCOUNT, account, values) for values in wrong])
+        assert all(isinstance(result.error, UnsupportedRecordError) for result in results)
+        assert crm.requests() == 0
+
+
+def new_account(erp_id: str | None, name: str | None = "Acme", **values: Any) -> Account:
+    return Account(crm_id="", erp_id=erp_id, name=name, **values)
+
+
+class TestUpserting:
+    @pytest.mark.requirement("GB02")
+    def test_twice_the_same_call_makes_one_account_that_reads_back(self, crm: CrmHarness) -> None:
+        values: dict[str, Any] = {"phone": "+33 4", "vat_number": "FR40303265045", "payment_terms": "Net 30"}
+        values |= {"currency": "EUR", "billing": BILLING, "shipping": SHIPPING, "type": "Customer", "shown": STATUS}
+        account = new_account("K-1", "Société Générale", **values)
+        connection = crm.connect()
+        (first,) = connection.upsert_accounts([account])
+        (second,) = connection.upsert_accounts([account])
+        assert (first.created, first.error) == (True, None)
+        assert (second.created, second.error) == (False, None)
+        assert first.crm_id == second.crm_id
+        assert first.crm_id is not None
+        (found,) = named(connection, first.crm_id)
+        assert found == account.model_copy(update={"crm_id": first.crm_id, "modified_at": found.modified_at})
+
+    def test_an_account_that_carries_the_id_is_updated_and_what_is_not_set_stays(self, crm: CrmHarness) -> None:
+        (account,) = crm.open_accounts([{"name": "Acme", "phone": "1", "erp_id": "K-1"}])
+        connection = crm.connect()
+        (result,) = connection.upsert_accounts(
+            [Account(crm_id="", erp_id="K-1", name="Acme Corp", shown=AccountStatus(erp_customer_number="100"))]
+        )
+        assert (result.crm_id, result.created, result.error) == (account, False, None)
+        (found,) = named(connection, account)
+        assert (found.name, found.phone, found.shown.erp_customer_number) == ("Acme Corp", "1", "100")
+
+    @pytest.mark.requirement("T06")
+    def test_refused_accounts_do_not_stop_the_others(self, crm: CrmHarness) -> None:
+        accounts = [new_account("K-1"), new_account("K-2", "x" * 3000), new_account("K-3", None), new_account("K-4")]
+        connection = crm.connect()
+        results = connection.upsert_accounts(accounts)
+        assert [result.created for result in results] == [True, False, False, True]
+        assert [isinstance(result.error, RejectedRecordError) for result in results] == [False, True, True, False]
+        assert [bool(result.crm_id) for result in results] == [True, False, False, True]
+        made = named(connection, *(result.crm_id for result in results if result.crm_id))
+        assert [account.erp_id for account in made] == ["K-1", "K-4"]
+
+    def test_of_several_accounts_with_one_erp_id_the_first_counts(self, crm: CrmHarness) -> None:
+        connection = crm.connect()
+        accounts = [new_account("K-1", "first"), new_account("k-1 ", "second"), new_account(None), new_account("K-2")]
+        results = connection.upsert_accounts(accounts)
+        assert [isinstance(result.error, UnsupportedRecordError) for result in results] == [False, True, True, False]
+        first, last = results[0].crm_id, results[3].crm_id
+        assert first
+        assert last
+        assert [account.name for account in named(connection, first, last)] == ["first", "Acme"]
+        crm.forget_requests()
+        assert connection.upsert_accounts([]) == []
+        assert isinstance(connection.upsert_accounts([new_account(" ")])[0].error, UnsupportedRecordError)
+        assert crm.requests() == 0
+
+    @pytest.mark.requirement("GB15")
+    def test_an_account_that_somebody_holds_for_a_moment_is_updated(self, crm: CrmHarness) -> None:
+        for_a_moment, for_long = crm.open_accounts([{"name": "A", "erp_id": "K-1"}, {"name": "B", "erp_id": "K-2"}])
+        crm.lock(for_a_moment, 0.6)
+        crm.lock(for_long, 60)
+        written, held = crm.connect().upsert_accounts([new_account("K-1"), new_account("K-2")])
+        assert (written.crm_id, written.error) == (for_a_moment, None)
+        assert isinstance(held.error, LockedRecordError)
+
+    @pytest.mark.requirement("GB02")
+    def test_an_upsert_whose_answer_was_lost_is_made_good(self, crm: CrmHarness) -> None:
+        crm.lose_write_answer()
+        connection = crm.connect()
+        (result,) = connection.upsert_accounts([new_account("K-1")])
+        assert result.error is None
+        assert result.crm_id
+        assert sum(account.erp_id == "K-1" for account in accounts_of(connection)) == 1
+
+
+def customer(name: str = "Zzyzx Qwrtz", **values: Any) -> Customer:
+    billing = Address(postal_code=values.pop("postal_code", None))
+    return Customer(name=name, billing=billing, **values)
+
+
+class TestCandidates:
+    @pytest.fixture
+    def ids(self, crm: CrmHarness) -> dict[str, str]:
+        rows: list[dict[str, Any]] = [
+            {"name": "Brückner Messtechnik GmbH", "postal_code": "80331", "vat_number": "DE 136 695 976"},
+            {"name": "Harrow & Finch Lmited", "postal_code": "M3 7LQ", "vat_number": "980780684"},
+            {"name": "O'Brien 100%_Pure \\ Co", "postal_code": "75001"},
+            {"name": "北京_公司", "postal_code": "100000"},
+            {"name": "100 other names", "postal_code": "12345", "vat_number": "FR40303265045"},
+        ]
+        return dict(zip(["bruckner", "harrow", "obrien", "beijing", "other"], crm.open_accounts(rows), strict=True))
+
+    @pytest.mark.parametrize(
+        ("wanted", "found"),
+        [
+            (customer(vat_number="DE136695976"), "bruckner"),
+            (customer(vat_number="GB980780684"), "harrow"),
+            (customer(vat_number="40303265045"), "other"),
+            (customer(postal_code="M37LQ"), "harrow"),
+            (customer(postal_code="m3 7lq"), "harrow"),
+            (customer(postal_code="75-001"), "obrien"),
+            (customer("BRUECKNER Messtechnik mbH"), "bruckner"),
+            (customer("Bruckner Messtechnik AG & Co. KG"), "bruckner"),
+            (customer("Harrow and Finch Limited"), "harrow"),
+            (customer("O'Brien 100%_Pure \\ Corp."), "obrien"),
+            (customer("北京_公司"), "beijing"),
+        ],
+        ids=lambda value: repr(value.name + (value.vat_number or "")) if isinstance(value, Customer) else value,
+    )
+    @pytest.mark.requirement("GB03")
+    def test_an_account_is_found_by_number_postal_code_or_name(
+        self, crm: CrmHarness, ids: dict[str, str], wanted: Customer, found: str
+    ) -> None:
+        assert [account.crm_id for account in crm.connect().account_candidates([wanted])] == [ids[found]]
+
+    def test_whoever_is_unknown_is_not_found(self, crm: CrmHarness, ids: dict[str, str]) -> None:
+        connection = crm.connect()
+        strangers = [customer("北京X公司"), customer("%"), customer("_"), customer("A"), customer("'")]
+        strangers.append(customer(vat_number="ATU12345678", postal_code="99999"))
+        assert connection.account_candidates(strangers) == []
+        crm.forget_requests()
+        assert connection.account_candidates([]) == []
+        assert crm.requests() == 0
+
+    def test_each_living_account_is_found_once(self, crm: CrmHarness, ids: dict[str, str]) -> None:
+        crm.delete_record(ids["harrow"])
+        wanted = [
+            customer("Brückner Messtechnik", vat_number="DE136695976", postal_code="80331"),
+            customer("Harrow & Finch", postal_code="M3 7LQ"),
+            customer("Brückner Messtechnik"),
+        ]
+        connection = crm.connect()
+        (found,) = connection.account_candidates(wanted)
+        assert found == named(connection, ids["bruckner"])[0]
+
+
+class TestClock:
+    @pytest.mark.parametrize("ahead", [-90, 90])
+    def test_the_systems_clock_is_compared_with_ours(self, crm: CrmHarness, ahead: int) -> None:
+        connection = crm.connect()
+        assert connection.clock_offset == AT_ONCE
+        connection.check()
+        assert connection.clock_offset == AT_ONCE
+        crm.set_clock(ahead)
+        connection.check()
+        assert abs(connection.clock_offset - timedelta(seconds=ahead)) < timedelta(seconds=2)

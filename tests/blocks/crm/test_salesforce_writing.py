@@ -11,7 +11,7 @@ from fixtures_salesforce import Company, SandboxOrg
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_crm_erp.blocks.crm._salesforce_write import shorten
+from prefect_crm_erp.blocks.crm._salesforce_values import shorten
 from prefect_crm_erp.blocks.crm.base import CrmObject, Update
 from prefect_crm_erp.models.errors import ConnectorError, LockedRecordError, RejectedRecordError, TransientError
 
