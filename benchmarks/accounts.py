@@ -1,4 +1,4 @@
-"""`python -m benchmarks.accounts --accounts 10000`: accounts from Salesforce become customers in Tryton, and the proof."""
+"""`python -m benchmarks.accounts --accounts 10000`: Salesforce's accounts become Tryton's customers, and the proof."""
 
 from __future__ import annotations
 

@@ -25,23 +25,23 @@ _SPELLINGS: Final = {
 _TERMS: Final = ("Net 30", "Net 30", "Net 45", "Net 15", "Net 60", None)
 _LEGAL_FORMS: Final = {"US": ("Inc", "LLC", "Corp"), "GB": ("Ltd", "PLC"), "DE": ("GmbH", "AG", "KG")}
 
-_HEADS: Final = (
+_HEADS: Final = (  # noqa: SIM905
     "Ash Beck Bram Brock Calder Carl Cold Corn Dal Dray East Ed Elm Fair Fal Far Fern Fox Gar Glen Gold Grant Green "
     "Hal Ham Hart Hazel Holm Hun Kel Kings Lang Lark Lind Lock Mal Mar Mill Mor Nor North Oak Pen Rad Ram Red Rock "
     "Ross Sand Shel Stan Stock Sun Thorn Wal West Whit Win Wood York"
 ).split()
-_TAILS: Final = (
+_TAILS: Final = (  # noqa: SIM905
     "berg bourne bridge brook burn by combe cott dale den field ford gate grove ham hurst kirk land ley man mark mere "
     "more ridge son stead stein stone ton vale view wald ward way well wick wood worth"
 ).split()
 _TRADES: Final = {
-    "US": (
-        "Aerospace Bakery Biotech Brewing Cabinets Carpentry Ceramics Chemicals Coatings Construction Dental Diagnostics "
-        "Electronics Farms Fasteners Foods Freight Furniture Glass Hydraulics Instruments Joinery Laboratories Logistics "
+    "US": (  # noqa: SIM905
+        "Aerospace Bakery Biotech Brewing Cabinets Carpentry Ceramics Chemicals Coatings Construction Dental Devices "
+        "Electronics Farms Fasteners Foods Freight Furniture Glass Hydraulics Instruments Joinery Laboratories Lamps "
         "Machining Marine Optics Packaging Paper Pharmacy Plastics Plumbing Robotics Roofing Software Solar Textiles "
         "Tools Vineyards Welding"
     ).split(),
-    "DE": (
+    "DE": (  # noqa: SIM905
         "Antriebstechnik Apotheke Backwaren Bauelemente Brauerei Chemie Dachtechnik Dentallabor Druckerei Elektronik "
         "Fahrzeugbau Feinkost Fliesen Fördertechnik Gartenbau Gerüstbau Glasbau Hydraulik Immobilien Kältetechnik "
         "Keramik Kunststoffe Lackiererei Logistik Maschinenbau Messtechnik Metallbau Möbelwerk Optik Papierfabrik "
@@ -103,8 +103,8 @@ _DE_CITIES: Final = (
     ("Essen", "451", "201"),
     ("Dortmund", "441", "231"),
 )
-_FIRST_NAMES: Final = "Anna Ben Clara David Emma Frank Grace Henry Ines Jonas Karla Liam Maria Noah Olivia Paul".split()
-_LAST_NAMES: Final = "Adler Baker Carter Decker Ellis Fischer Gray Huber Iverson Jung Keller Lang Moore Nash".split()
+_FIRST_NAMES: Final = "Anna Ben Clara David Emma Frank Grace Henry Ines Jonas Karla Liam Maria Noah".split()  # noqa: SIM905
+_LAST_NAMES: Final = "Adler Baker Carter Decker Ellis Fischer Gray Huber Jung Keller Lang Moore Nash".split()  # noqa: SIM905
 _TITLES: Final = ("Head of Accounting", "Accounts Payable", "Finance Manager", "Billing Clerk")
 _RENAMED: Final = "Holding"
 

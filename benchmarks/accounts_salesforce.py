@@ -1,4 +1,4 @@
-"""The sample accounts in Salesforce: created with their billing contacts, changed, and what the org shows of the ERP."""
+"""The sample accounts in Salesforce: created with their billing contacts, changed, and what the org shows of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def change_salesforce(salesforce: SalesforceClient, changed: Mapping[str, Sample
 
 
 def not_written_back(salesforce: SalesforceClient, accounts: Mapping[str, SampleAccount]) -> int:
-    """How many accounts do not show that they are customers, and which."""
+    """How many accounts do not show that they are customers."""
     rows = salesforce.query("SELECT Id, ERP_Id__c, ERP_Customer_Number__c, ERP_Sync_Status__c FROM Account")
     shown = {
         row["Id"]

@@ -1,7 +1,7 @@
 """Accounts straight from Salesforce into Tryton: the best that a competent engineer gets out of both APIs.
 
-It reads the accounts with their contacts by paging queries, creates the parties that account sync creates — address, VAT
-number, phone, contact person, payment terms, the account's id, the relation to the parent — in batches over one
+It reads the accounts with their contacts by paging queries, creates the parties that account sync creates — address,
+VAT number, phone, contact person, payment terms, the account's id, the relation to the parent — in batches over one
 connection that is kept alive, and writes their ids back by collections. It searches for no duplicates, checks nothing,
 remembers nothing, and must not be run twice.
 

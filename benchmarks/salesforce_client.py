@@ -58,7 +58,7 @@ class SalesforceClient:
         """Update records, 200 in a call; each row has its `Id`.
 
         Raises:
-            ValueError: Salesforce refused a row; the message has its words. The other rows of its call stay as they are.
+            ValueError: Salesforce refused a row; the message has its words. The others of its call stay as they are.
         """
         for start in range(0, len(rows), ROWS_PER_CALL):
             self._send("PATCH", object_name, rows[start : start + ROWS_PER_CALL])
