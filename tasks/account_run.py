@@ -54,9 +54,10 @@ class AccountRun(BaseRun):
         readings: How far each stream has been read.
         again: Accounts to look at (again) at the end, because of what became of another one.
         ancestors: Accounts whose parents are being seen to first; one that turns up again is its own ancestor.
+        written: Accounts that this run has written, or whose customers it has.
     """
 
-    __slots__ = ("again", "ancestors", "backfill", "direction", "readings", "rules")
+    __slots__ = ("again", "ancestors", "backfill", "direction", "readings", "rules", "written")
 
     def __init__(
         self,
@@ -76,6 +77,7 @@ class AccountRun(BaseRun):
         self.readings: dict[str, Reading] = {}
         self.again: dict[str, None] = {}
         self.ancestors: set[str] = set()
+        self.written: set[str] = set()
 
     @property
     def kind(self) -> str:
