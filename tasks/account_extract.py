@@ -51,12 +51,14 @@ def named_pages(run: AccountRun, keys: Iterable[str]) -> Iterator[Page[Account]]
 
 def _changed_accounts(run: AccountRun, since: datetime | None) -> Iterator[Page[Account]]:
     start, overlap = _beginning(run, run.stream(ACCOUNTS), since)
-    is_first = start is None
+    run.reads_all = start is None
     scope = run.integration.accounts.contacts
-    pages = run.crm.account_pages(since=start or BEGINNING, overlap=overlap, contacts=scope, custom=run.custom, page_size=PAGE_SIZE)
+    pages = run.crm.account_pages(
+        since=start or BEGINNING, overlap=overlap, contacts=scope, custom=run.custom, page_size=PAGE_SIZE
+    )
     for page in pages:
         run.reading(run.stream(ACCOUNTS)).note(page)
-        yield _without_what_never_was(run, page) if is_first else page
+        yield _without_what_never_was(run, page) if run.reads_all else page
 
 
 def _without_what_never_was(run: AccountRun, page: Page[Account]) -> Page[Account]:
@@ -77,7 +79,7 @@ def _accounts_of_changed_contacts(run: AccountRun, since: datetime | None) -> It
     if start is None:
         reading.reached = Cursor(run.started_at + run.crm.clock_offset)
         return
-    for page in run.crm.contact_accounts(since=start or BEGINNING, overlap=overlap):
+    for page in run.crm.contact_accounts(since=start, overlap=overlap):
         reading.note(page)
         keys = dict.fromkeys(contact.account_key for contact in page if contact.account_key)
         yield from named_pages(run, _unread(run, keys))

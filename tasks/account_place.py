@@ -52,6 +52,19 @@ def parents_to_see_to(run: AccountRun, page: Page[AccountItem]) -> list[str]:
     return [key for key in unbound if key not in read]
 
 
+def call_children(run: AccountRun, page: Page[AccountItem]) -> None:
+    """Have the customers of accounts looked at again whose parent has just become a customer.
+
+    A run that reads all accounts sees to parents before their children anyway.
+    """
+    if run.reads_all or run.dry_run or not any(erp.capabilities.has_hierarchy for erp in run.erps.values()):
+        return
+    new = [item.key for item in page if item.is_first_meeting and item.links]
+    children = run.crm.child_accounts(new) if new else []
+    linked = {key for slot in run.erps for key in run.store.bound(CUSTOMER, children, slot.value)}
+    run.again |= dict.fromkeys(sorted(linked - {item.key for item in page}))
+
+
 def _route_quietly(run: AccountRun, item: AccountItem) -> None:
     """The company of an account that is a customer already; it stays in its ERP whatever the routing says today."""
     routed = run.routing.route(item.account, run.integration.code_lists.countries)

@@ -337,6 +337,10 @@ class Salesforce(CRM):
         """
         return self._account_reader.contacts(since, overlap, page_size)
 
+    def child_accounts(self, ids: Collection[str]) -> list[str]:
+        """Ids of the living accounts whose parent is one of these (15 or 18 characters)."""
+        return self._account_reader.children(ids) if ids else []
+
     def account_candidates(self, customers: Sequence[Customer]) -> list[Account]:
         """Living accounts that might be one of these customers; see `CRM.account_candidates`.
 
