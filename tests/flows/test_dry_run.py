@@ -8,6 +8,7 @@ import pytest
 from world import World
 
 from prefect_crm_erp.models.outcomes import Outcome, Queue
+from prefect_crm_erp.tasks import extract
 from prefect_crm_erp.tasks.report import RunReport
 
 
@@ -35,7 +36,11 @@ def fates(report: RunReport) -> dict[str, tuple[Outcome, Queue | None]]:
 
 
 @pytest.mark.requirement("GB03", "G02")
-def test_a_dry_run_tells_which_orders_the_real_run_will_see_held_back_over_the_credit_limit(world: World) -> None:
+@pytest.mark.parametrize("page_size", [200, 1])
+def test_a_dry_run_tells_which_orders_the_real_run_will_see_held_back_over_the_credit_limit(
+    world: World, monkeypatch: pytest.MonkeyPatch, page_size: int
+) -> None:
+    monkeypatch.setattr(extract, "PAGE_SIZE", page_size)
     account, _ = limited_account(world, "1000.00")
     first, over, fits = (deal_of(world, account, price) for price in (600, 400, 200))
     foreign = deal_of(world, account, 5, "EUR")
