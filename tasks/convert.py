@@ -18,7 +18,7 @@ from prefect_crm_erp.models.outcomes import Note, Rejected, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Deal, DealLine, OrderLine, Product, SalesOrder
 from prefect_crm_erp.tasks.claims import Turn
-from prefect_crm_erp.tasks.item import Item, open_items
+from prefect_crm_erp.tasks.item import PLANNED, Item, open_items
 from prefect_crm_erp.tasks.run import Run, by_company, by_slot
 
 HUNDRED = Decimal(100)
@@ -238,7 +238,7 @@ def _create_products(
     if run.integration.orders.shipping_sku in missing:
         planned.append(Product(key=run.integration.orders.shipping_sku, name="Shipping and handling", is_service=True))
     if run.dry_run:
-        return {product.key: product.model_copy(update={"erp_id": "(new)"}) for product in planned}
+        return {product.key: product.model_copy(update={"erp_id": PLANNED}) for product in planned}
     created: dict[str, Product] = {}
     for result in run.erps[slot].write(planned, company):
         if isinstance(result, Rejected):

@@ -14,6 +14,9 @@ from prefect_crm_erp.models.outcomes import Change, Note, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Customer, Deal, SalesOrder
 
+PLANNED = "(new)"
+"""Stands in a dry run for the id of what the ERP does not have yet."""
+
 
 class Item:
     """One deal on its way.

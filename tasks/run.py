@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Self
 
 from prefect_crm_erp.blocks.crm.base import CRM, OBJECT_OF_SOURCE, CrmObject
@@ -76,6 +77,10 @@ class Run:
         store: The open ledger.
         dry_run: Whether to write nothing.
         forced: Whether the operator named the records, which overrides watermarks and waiting times.
+
+    Attributes:
+        planned_credit: What the orders of a dry run would take of the credit of a customer (connection, company,
+            customer), in the company's currency.
     """
 
     __slots__ = (
@@ -88,6 +93,7 @@ class Run:
         "forced",
         "integration",
         "new_customers",
+        "planned_credit",
         "products",
         "reading",
         "routing",
@@ -120,6 +126,7 @@ class Run:
         self.reading = Reading()
         self.products: dict[tuple[ErpSlot, str], dict[str, Product]] = {}
         self.new_customers: dict[ErpSlot, list[Customer]] = {slot: [] for slot in self.erps}
+        self.planned_credit: dict[tuple[ErpSlot, str, str], Decimal] = {}
         self._companies: dict[tuple[ErpSlot, str], Company] = {}
         self._initial_load: dict[ErpSlot, bool] = {}
         self._down: dict[ErpSlot, tuple[str, float]] = {}
