@@ -162,11 +162,15 @@ class AccountWorld:
         return int(self.rpc("model.party.party.create", [party], self.world.context)[0])
 
 
+def reading_from_now(world: World) -> None:
+    """Of the ERP that the tests share, runs see what happens from now on, and nothing before it."""
+    with world.integration().ledger.open().for_integration("test") as store:
+        store.advance("customers of main", Cursor(datetime.now(UTC) + OVERLAP))
+
+
 @pytest.fixture
 def accounts(world: World) -> Iterator[AccountWorld]:
-    """A fresh org and ledger; of the ERP that the tests share, changes are read from now on."""
-    with world.integration().ledger.open().for_integration("test") as store:
-        # Runs read from the overlap before the watermark: they see what this test does, and nothing before it.
-        store.advance("customers of main", Cursor(datetime.now(UTC) + OVERLAP))
+    """A fresh org and ledger, and the ERP that the tests share."""
+    reading_from_now(world)
     with world.rpc() as rpc:
         yield AccountWorld(world, rpc)
