@@ -13,7 +13,7 @@ from prefect_crm_erp.models.keys import fingerprint
 from prefect_crm_erp.models.matching import Match, match_customer
 from prefect_crm_erp.models.outcomes import Change, Note, Queue, Rejected, Verdict
 from prefect_crm_erp.models.paging import Page
-from prefect_crm_erp.models.records import Company, Customer
+from prefect_crm_erp.models.records import Company, Contact, Customer
 from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.run import BaseRun, by_slot
 from prefect_crm_erp.tasks.traveller import PLANNED, T, Traveller, open_items
@@ -256,13 +256,18 @@ def describe(customer: Customer) -> str:
     return ", ".join(filter(None, (customer.number, customer.name, place, customer.vat_number, linked)))
 
 
+_NOT_TOLD = {"erp_id", "number", "key", "other_keys", "modified_at", "companies", "contacts", "is_active"}
+
+
 def creation_changes(customer: Customer) -> list[Change]:
     """A new customer, field by field, for the audit trail and a dry run."""
-    values = customer.model_dump(
-        mode="json", exclude={"erp_id", "number", "key", "other_keys", "modified_at", "companies"}
-    )
     flat: dict[str, object] = {}
-    for name, value in values.items():
+    for name, value in customer.model_dump(mode="json", exclude=_NOT_TOLD).items():
         nested = {f"{name}.{part}": each for part, each in value.items()} if isinstance(value, dict) else {name: value}
         flat |= nested
-    return [Change(f"customer.{name}", None, str(value)) for name, value in flat.items() if value not in (None, "")]
+    told = [Change(f"customer.{name}", None, str(value)) for name, value in flat.items() if value not in (None, "")]
+    return told + [Change("customer.contact", None, _in_words(contact)) for contact in customer.contacts]
+
+
+def _in_words(contact: Contact) -> str:
+    return ", ".join(filter(None, (contact.full_name, contact.title, contact.email, contact.phone)))
