@@ -37,7 +37,7 @@ def saved_integration(
     Args:
         folder: Keeps the data of all.
         name: Name of the integration.
-        change: Changes the integration that the sandbox would have, before it is saved again.
+        change: Changes the sandbox's usual integration before it is saved.
 
     Yields:
         The systems, and the environment in which Prefect uses this server.
@@ -49,12 +49,12 @@ def saved_integration(
         server.wait()
         # Prefect reads where its server is when it is imported.
         os.environ.update(server.environment)
-        from prefect_crm_erp.cli.save_blocks import save_integration
+        from prefect_crm_erp.cli.save_blocks import sandbox_integration, save_integration
 
-        integration = save_integration(name, systems, empty=True)
+        integration = sandbox_integration(name, systems, empty=True)
         if change is not None:
             change(integration)
-            integration.save(name, overwrite=True)
+        save_integration(name, integration)
         say(f"Prefect at {server.url}, Salesforce at {systems.salesforce.http_url}, Tryton at {systems.tryton.url}")
         yield systems, server.environment
 

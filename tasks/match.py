@@ -13,10 +13,10 @@ from prefect_crm_erp.models.keys import fingerprint
 from prefect_crm_erp.models.matching import Match, match_customer
 from prefect_crm_erp.models.outcomes import Change, Note, Queue, Rejected, Verdict
 from prefect_crm_erp.models.paging import Page
-from prefect_crm_erp.models.records import Company, Customer
+from prefect_crm_erp.models.records import Company, Contact, Customer
 from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.run import BaseRun, by_slot
-from prefect_crm_erp.tasks.traveller import T, Traveller, open_items
+from prefect_crm_erp.tasks.traveller import PLANNED, T, Traveller, open_items
 
 CUSTOMER = "customer"
 """The ledger's kind of customers."""
@@ -187,7 +187,7 @@ class _Matching:
 
     def _pretend(self, customer: Customer) -> None:
         key = str(customer.key)
-        planned = customer.model_copy(update={"erp_id": "(new)", "number": "(new)"})
+        planned = customer.model_copy(update={"erp_id": PLANNED, "number": PLANNED})
         self.run.new_customers[self.slot].append(planned)
         self.items[key][0].changes += creation_changes(customer)
         self._settle(key, planned)
@@ -267,13 +267,18 @@ def describe(customer: Customer) -> str:
     return ", ".join(filter(None, (customer.number, customer.name, place, customer.vat_number, linked)))
 
 
+_NOT_TOLD = {"erp_id", "number", "key", "other_keys", "modified_at", "companies", "contacts", "is_active"}
+
+
 def creation_changes(customer: Customer) -> list[Change]:
     """A new customer, field by field, for the audit trail and a dry run."""
-    values = customer.model_dump(
-        mode="json", exclude={"erp_id", "number", "key", "other_keys", "modified_at", "companies"}
-    )
     flat: dict[str, object] = {}
-    for name, value in values.items():
+    for name, value in customer.model_dump(mode="json", exclude=_NOT_TOLD).items():
         nested = {f"{name}.{part}": each for part, each in value.items()} if isinstance(value, dict) else {name: value}
         flat |= nested
-    return [Change(f"customer.{name}", None, str(value)) for name, value in flat.items() if value not in (None, "")]
+    told = [Change(f"customer.{name}", None, str(value)) for name, value in flat.items() if value not in (None, "")]
+    return told + [Change("customer.contact", None, _in_words(contact)) for contact in customer.contacts]
+
+
+def _in_words(contact: Contact) -> str:
+    return ", ".join(filter(None, (contact.full_name, contact.title, contact.email, contact.phone)))
