@@ -27,16 +27,16 @@ class TrytonReader:
     def rows(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> list[Row]:
         """All records of a model that fit, by id."""
         access = self.access
+        order = [["id", "ASC"]]
         found: list[Row] = []
         with TrytonRpc(access.url, access.database, access.user, access.password) as rpc:
-            while len(found) % _ROWS_PER_CALL == 0:
+            while True:
                 after = [("id", ">", found[-1]["id"])] if found else []
-                page = [*domain, *after], 0, _ROWS_PER_CALL, [["id", "ASC"]], fields, {}
-                rows = rpc(f"model.{model}.search_read", *page)
+                page = [*domain, *after]
+                rows = rpc(f"model.{model}.search_read", page, 0, _ROWS_PER_CALL, order, fields, {})
                 found += rows
-                if not rows:
-                    break
-        return found
+                if len(rows) < _ROWS_PER_CALL:
+                    return found
 
     def dates(self, models: Sequence[str]) -> Dates:
         """When each record was created and last changed, by model and id."""
