@@ -88,6 +88,7 @@ def _take_every_account(integration: Integration) -> None:
     from prefect_crm_erp.blocks import AccountPolicy, NewCustomers
 
     integration.accounts = AccountPolicy(new_customers=NewCustomers.ALL)
+    integration.accounts.save(f"{INTEGRATION}-accounts", overwrite=True)
 
 
 # -------------------------------------------------------------------- what is measured against

@@ -71,6 +71,10 @@ class SandboxOrg:
         """Requests since the last `clear_calls`, by endpoint."""
         return dict(self._side_door("GET", "calls?log=false")["counts"])
 
+    def queries(self) -> list[str]:
+        """The SOQL of the calls since the last `clear_calls`, cut where it is very long."""
+        return [call["query"] for call in self._side_door("GET", "calls")["log"] if call["query"]]
+
     def clear_calls(self) -> None:
         """Count from zero, and lift all faults."""
         self._side_door("DELETE", "calls")

@@ -83,6 +83,17 @@ def test_a_first_load_that_broke_goes_on_where_it_stopped_and_links_what_is_ther
     assert accounts.in_step(accounts.sync())
 
 
+@pytest.mark.requirement("GB07", "GB14")
+def test_a_first_load_tells_what_it_wrote_and_looks_at_each_account_once(accounts: AccountWorld) -> None:
+    keys = [accounts.account() for _ in range(3)]
+    accounts.world.org.clear_calls()
+    report = accounts.sync(backfill=True)
+    assert [accounts.row(report, key).outcome for key in keys] == [Outcome.WRITTEN] * 3
+    assert all(accounts.row(report, key).changes for key in keys)
+    assert accounts.world.org.calls()["PATCH /services/data/v64.0/composite/sobjects"] == 1
+    assert not [query for query in accounts.world.org.queries() if "Id IN" in query and keys[0] in query]
+
+
 # -------------------------------------------------------------------- fields of a company's own
 
 
