@@ -2,5 +2,6 @@
 
 from prefect_crm_erp.flows.account_sync import account_sync
 from prefect_crm_erp.flows.quote_to_order import quote_to_order
+from prefect_crm_erp.flows.reconcile import reconcile
 
-__all__ = ["account_sync", "quote_to_order"]
+__all__ = ["account_sync", "quote_to_order", "reconcile"]

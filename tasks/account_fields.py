@@ -46,19 +46,27 @@ def compare_fields(run: AccountRun, page: Page[AccountItem]) -> Page[AccountItem
 
 def _read_customers(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem]) -> None:
     absent = [item for item in items if item.links[slot].standing is None]
-    ids = [item.links[slot].binding.erp_id for item in absent]
-    found = _with_custom_values(run, slot, run.erps[slot].read(Customer, ids)) if ids else []
-    by_id = {each.erp_id: each for each in found}
-    by_key = {key: each for each in found for key in (each.key, *each.other_keys) if key}
+    read_standing(run, slot, absent)
     for item in absent:
-        # A customer that was merged into another one in the ERP comes as that one, which has its keys.
-        standing = by_id.get(item.links[slot].binding.erp_id) or by_key.get(item.key)
-        item.links[slot].standing = standing
+        standing = item.links[slot].standing
         if standing and standing.erp_id != item.links[slot].binding.erp_id:
             _rebind(run, item, slot, standing)
     parents = parent_keys(run, slot, [each for item in items if (each := item.links[slot].standing)])
     for item in items:
         _see_customer(run, item, item.links[slot], parents)
+
+
+def read_standing(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem]) -> None:
+    """Read the customers that accounts are linked to as they stand; `standing` of a link stays None where it is gone.
+
+    A customer that was merged into another one in the ERP comes as that one, which has its keys.
+    """
+    ids = [item.links[slot].binding.erp_id for item in items]
+    found = _with_custom_values(run, slot, run.erps[slot].read(Customer, ids)) if ids else []
+    by_id = {each.erp_id: each for each in found}
+    by_key = {key: each for each in found for key in (each.key, *each.other_keys) if key}
+    for item in items:
+        item.links[slot].standing = by_id.get(item.links[slot].binding.erp_id) or by_key.get(item.key)
 
 
 def _with_custom_values(run: AccountRun, slot: ErpSlot, customers: Sequence[Customer]) -> list[Customer]:
