@@ -8,17 +8,19 @@ VAT number or a postal code are compared, so that the work grows with the number
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Final
 
-from prefect_crm_erp.models.matching import is_like
+from rapidfuzz import fuzz, process
+
+from prefect_crm_erp.models.matching import SIMILAR_WORD, is_like
 
 CRM: Final = "CRM"
 """The CRM as an entry's system; an ERP goes by the name of its connection."""
-WINDOW: Final = 60
+WINDOW: Final = 100
 """Names of one postal code that a name is compared with. Where there are more, those are chosen that stand next to it
 in the alphabet, read from the front and read from the back: a misspelling at one end leaves the other end alone."""
 Place = tuple[str, str]
@@ -230,24 +232,35 @@ def _join(entries: Sequence[Entry], sets: _Sets, one: int, other: int, likeness:
 
 def _like_pairs(names: Collection[str]) -> Iterator[tuple[str, str]]:
     """Pairs of like names among those of one postal code."""
-    yield from _like_neighbours(sorted(names, key=_from_front))
+    yield from _run_together(names)
+    by_words = {name: " ".join(sorted(name.split())) for name in names}
+    yield from _like_neighbours(sorted(names, key=lambda name: (by_words[name], name)), by_words)
     if len(names) > WINDOW + 1:
-        yield from _like_neighbours(sorted(names, key=_from_back))
+        yield from _like_neighbours(sorted(names, key=lambda name: (by_words[name][::-1], name)), by_words)
 
 
-def _like_neighbours(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _run_together(names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Names that differ in their spaces only."""
+    first: dict[str, str] = {}
+    for name in sorted(names):
+        other = first.setdefault(name.replace(" ", ""), name)
+        if other != name:
+            yield other, name
+
+
+def _like_neighbours(names: Sequence[str], by_words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Like names among those that stand near each other.
+
+    Names that are like each other word by word are so as a whole, which is looked at first, a window in one call.
+    """
+    words = [by_words[name] for name in names]
     for index, name in enumerate(names):
-        for other in names[index + 1 : index + 1 + WINDOW]:
-            if is_like(name, other):
-                yield name, other
-
-
-def _from_front(name: str) -> tuple[str, str]:
-    return " ".join(sorted(name.split())), name
-
-
-def _from_back(name: str) -> tuple[str, str]:
-    return " ".join(sorted(name.split()))[::-1], name
+        near = words[index + 1 : index + 1 + WINDOW]
+        for _, _, place in process.extract(
+            words[index], near, scorer=fuzz.ratio, processor=None, score_cutoff=SIMILAR_WORD - 1, limit=None
+        ):
+            if is_like(name, names[index + 1 + place]):
+                yield name, names[index + 1 + place]
 
 
 # -------------------------------------------------------------------- the result
