@@ -153,9 +153,11 @@ def _records(run: AccountRun, group: Group, labels: dict[str, str]) -> str:
 
 
 def _record(run: AccountRun, entry: Entry, label: str) -> str:
-    if entry.system == CRM:
-        url = run.crm.url(entry.id)
-    else:
-        url = run.erps[ErpSlot(entry.system)].url(Customer(erp_id=entry.id, name=entry.name))
     about = ", ".join(filter(None, (label, entry.number, entry.vat, entry.postcode)))
-    return f"{link(entry.name[:NAME_WIDTH], url)} ({text(about)})"
+    return f"{link(entry.name[:NAME_WIDTH], _url(run, entry))} ({text(about)})"
+
+
+def _url(run: AccountRun, entry: Entry) -> str | None:
+    if entry.system == CRM:
+        return run.crm.url(entry.id)
+    return run.erps[ErpSlot(entry.system)].url(Customer(erp_id=entry.id, name=entry.name))
