@@ -130,9 +130,9 @@ def _saved_integration(folder: Path) -> Iterator[tuple[Systems, dict[str, str]]]
         server.wait()
         # Prefect reads where its server is when it is imported.
         os.environ.update(server.environment)
-        from prefect_crm_erp.cli.save_blocks import save_integration
+        from prefect_crm_erp.cli.save_blocks import sandbox_integration, save_integration
 
-        save_integration(INTEGRATION, systems, empty=True)
+        save_integration(INTEGRATION, sandbox_integration(INTEGRATION, systems, empty=True))
         say(f"Prefect at {server.url}, Salesforce at {systems.salesforce.http_url}, Tryton at {systems.tryton.url}")
         yield systems, server.environment
 

@@ -106,7 +106,7 @@ def web_origin(address: str, *, system: str | None = None) -> str:
         ConfigurationError: When it is no http(s) address, or carries a user name or password.
     """
     parts = urlsplit(address.strip())
-    if parts.username or parts.password:
+    if "@" in address:  # also where the scheme was forgotten, so that nothing below shows a password
         raise ConfigurationError(
             "The address must not hold a user name or password; they have their own fields", system=system
         )

@@ -1,1 +1,1 @@
-"""The command line: `prefect-crm-erp demo` and `prefect-crm-erp sandbox`."""
+"""The command line: `prefect-crm-erp connect`, `demo` and `sandbox`."""

@@ -61,10 +61,10 @@ def _everything(folder: Path, notes: Console) -> Iterator[tuple[Systems, Server,
         waiting = progress.add_task("Starting Prefect", total=None)
         os.environ.update(server.environment)
         server.wait()
-        from prefect_crm_erp.cli.save_blocks import save_integration
+        from prefect_crm_erp.cli.save_blocks import sandbox_integration, save_integration
 
         progress.update(waiting, description="Saving blocks, registering deployments")
-        save_integration(INTEGRATION, systems)
+        save_integration(INTEGRATION, sandbox_integration(INTEGRATION, systems))
         with runner(server, INTEGRATION):
             progress.update(waiting, description="Prefect, Salesforce sandbox and Tryton are up", total=1, completed=1)
             yield systems, server, progress

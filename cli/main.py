@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -61,6 +62,25 @@ def sandbox(
     )
 
 
+@app.command()
+def connect(
+    name: Annotated[str, typer.Argument(help="Name of the Integration block; a deployment refers to it.")],
+    env_file: Annotated[
+        Path | None,
+        typer.Option(help="File with variables instead of .env in this folder; the environment wins."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Sign in to every system before anything is saved.")
+    ] = True,
+) -> None:
+    """Save a company's connections on the Prefect server, from variables (see .env.example)."""
+    # Prefect reads .env, too, when it is imported; what is wrong in it is said once, by us.
+    logging.getLogger("dotenv").setLevel(logging.ERROR)
+    from prefect_crm_erp.cli.connect import run_connect
+
+    run_connect(name, env_file=env_file, check=check)
+
+
 def main() -> None:
     """Entry point of the console command: a clear sentence instead of a stack trace, and an orderly end."""
     # Shells start background jobs with SIGINT ignored; the systems that were started must end all the same.
@@ -75,7 +95,7 @@ def main() -> None:
         if not _is_expected(error):
             raise
         errors.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-        errors.print(str(error), markup=False)
+        errors.print(str(error), markup=False, soft_wrap=True)
         sys.exit(1)
 
 

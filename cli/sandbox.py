@@ -27,8 +27,8 @@ def run_sandbox(
         ) as systems,
     ):
         if save_blocks:
-            from prefect_crm_erp.cli.save_blocks import save_integration
+            from prefect_crm_erp.cli.save_blocks import sandbox_integration, save_integration
 
-            save_integration(save_blocks, systems, empty=empty)
+            save_integration(save_blocks, sandbox_integration(save_blocks, systems, empty=empty))
         print(json.dumps(systems.to_json() | {"integration": save_blocks}), flush=True)
         threading.Event().wait()

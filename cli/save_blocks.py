@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from prefect.blocks.core import Block
 from pydantic import SecretStr
 
 from prefect_crm_erp.blocks import (
@@ -28,35 +29,51 @@ COUNTRIES = {
 }
 """Whose orders each subsidiary of the demo company takes when the account names none."""
 
+SUFFIXES = {
+    "crm": "salesforce",
+    "erp": "tryton",
+    "ledger": "ledger",
+    "routing": "routing",
+    "orders": "orders",
+    "code_lists": "code-lists",
+}
+"""What is saved with an integration, and how its name ends when it has none yet."""
 
-def save_integration(name: str, systems: Systems, *, empty: bool = False) -> Integration:
+
+def save_integration(name: str, integration: Integration) -> Integration:
     """Save the connections, the ledger, the policies and the integration; overwrite what has the same names.
 
     Args:
-        name: Name of the Integration block; the others are named after it.
-        systems: The running systems.
-        empty: Whether the ERP has no products: the first run then creates them from the CRM's.
+        name: Name of the Integration block; what has no name yet is named after it.
+        integration: The integration, whose parts need not be saved yet.
 
     Returns:
         The saved integration.
     """
-    crm = salesforce_block(systems)
-    crm.save(f"{name}-salesforce", overwrite=True)
-    erp = tryton_block(systems)
-    erp.save(f"{name}-tryton", overwrite=True)
-    ledger = Ledger(url=SecretStr(systems.ledger_url))
-    ledger.save(f"{name}-ledger", overwrite=True)
-    routing = routing_block(systems)
-    routing.save(f"{name}-routing", overwrite=True)
-    code_lists = CodeLists(units={"Pack": "Unit", "Litre": "Unit", "Year": "Unit"})
-    code_lists.save(f"{name}-code-lists", overwrite=True)
-    orders = OrderPolicy(missing_products=MissingProducts.INITIAL_LOAD if empty else MissingProducts.PARK)
-    orders.save(f"{name}-orders", overwrite=True)
-    integration = Integration(
-        crm=crm, erp=erp, ledger=ledger, routing=routing, orders=orders, code_lists=code_lists, ledger_name=name
-    )
+    for field, suffix in SUFFIXES.items():
+        block: Block = getattr(integration, field)
+        block.save(block._block_document_name or f"{name}-{suffix}", overwrite=True)
     integration.save(name, overwrite=True)
     return integration
+
+
+def sandbox_integration(name: str, systems: Systems, *, empty: bool = False) -> Integration:
+    """The integration of the sandbox's two systems.
+
+    Args:
+        name: Name that the ledger keeps its state under.
+        systems: The running systems.
+        empty: Whether the ERP has no products: the first run then creates them from the CRM's.
+    """
+    return Integration(
+        crm=salesforce_block(systems),
+        erp=tryton_block(systems),
+        ledger=Ledger(url=SecretStr(systems.ledger_url)),
+        routing=routing_block(systems),
+        orders=OrderPolicy(missing_products=MissingProducts.INITIAL_LOAD if empty else MissingProducts.PARK),
+        code_lists=CodeLists(units={"Pack": "Unit", "Litre": "Unit", "Year": "Unit"}),
+        ledger_name=name,
+    )
 
 
 def salesforce_block(systems: Systems) -> Salesforce:

@@ -30,7 +30,7 @@ from prefect_crm_erp.tasks.account_extract import (
 )
 from prefect_crm_erp.tasks.account_fields import compare_fields
 from prefect_crm_erp.tasks.account_item import AccountItem
-from prefect_crm_erp.tasks.account_place import parents_to_see_to, place_accounts
+from prefect_crm_erp.tasks.account_place import call_children, parents_to_see_to, place_accounts
 from prefect_crm_erp.tasks.account_removals import follow_removals
 from prefect_crm_erp.tasks.account_report import SOURCE, record_account_outcomes, report_accounts
 from prefect_crm_erp.tasks.account_run import AccountRun, Direction
@@ -161,6 +161,7 @@ def _page_road(run: AccountRun, page: Page[AccountItem], again: bool) -> None:
     page = write_accounts(run, page)
     page = park_records(run, page)
     page = tell_reasons(run, page)
+    call_children(run, page)
     record_account_outcomes(run, page)
     if run.backfill:
         run.remember_place()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -19,9 +19,12 @@ from prefect_crm_erp.models.records import Account, Customer
 from prefect_crm_erp.tasks.account_item import AccountItem
 from prefect_crm_erp.tasks.account_run import AccountRun
 from prefect_crm_erp.tasks.extract import OVERLAP
+from prefect_crm_erp.tasks.match import CUSTOMER
 
 PAGE_SIZE = 200
 ACCOUNTS, CONTACTS = "accounts", "contacts"
+BEGINNING = Cursor(datetime(1970, 1, 1, tzinfo=UTC))
+"""Before every record; a stream that begins here includes the recycle bin."""
 
 
 def source_pages(run: AccountRun, named: Sequence[str], since: datetime | None) -> Iterator[Page[Account]]:
@@ -48,11 +51,22 @@ def named_pages(run: AccountRun, keys: Iterable[str]) -> Iterator[Page[Account]]
 
 def _changed_accounts(run: AccountRun, since: datetime | None) -> Iterator[Page[Account]]:
     start, overlap = _beginning(run, run.stream(ACCOUNTS), since)
+    run.reads_all = start is None
     scope = run.integration.accounts.contacts
-    pages = run.crm.account_pages(since=start, overlap=overlap, contacts=scope, custom=run.custom, page_size=PAGE_SIZE)
+    pages = run.crm.account_pages(
+        since=start or BEGINNING, overlap=overlap, contacts=scope, custom=run.custom, page_size=PAGE_SIZE
+    )
     for page in pages:
         run.reading(run.stream(ACCOUNTS)).note(page)
-        yield page
+        yield _without_what_never_was(run, page) if run.reads_all else page
+
+
+def _without_what_never_was(run: AccountRun, page: Page[Account]) -> Page[Account]:
+    """A first run leaves out what lies in the recycle bin, but for accounts that orders have made customers already."""
+    deleted = [account.crm_id for account in page if account.is_deleted]
+    linked = {key for slot in run.erps for key in run.store.bound(CUSTOMER, deleted, slot.value)}
+    kept = [account for account in page if not account.is_deleted or account.crm_id in linked]
+    return Page(kept, number=page.number, cursor=page.cursor, expected=page.expected)
 
 
 def _accounts_of_changed_contacts(run: AccountRun, since: datetime | None) -> Iterator[Page[Account]]:

@@ -51,9 +51,11 @@ def _read_customers(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem]
         standing = item.links[slot].standing
         if standing and standing.erp_id != item.links[slot].binding.erp_id:
             _rebind(run, item, slot, standing)
-    parents = parent_keys(run, slot, [each for item in items if (each := item.links[slot].standing)])
+    standing_ones = [each for item in items if (each := item.links[slot].standing)]
+    parents = parent_keys(run, slot, standing_ones)
+    first = keepers(run, slot, standing_ones)
     for item in items:
-        _see_customer(run, item, item.links[slot], parents)
+        _see_customer(run, item, item.links[slot], parents, first)
 
 
 def read_standing(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem]) -> None:
@@ -92,6 +94,12 @@ def parent_keys(run: AccountRun, slot: ErpSlot, customers: Sequence[Customer]) -
     return {erp_id: references[0].key for erp_id, references in bound.items()}
 
 
+def keepers(run: AccountRun, slot: ErpSlot, customers: Sequence[Customer]) -> dict[str, str]:
+    """Accounts that keep customers in step, by ERP id: of several that share a customer the first."""
+    bound = run.store.bound_by_erp_id(CUSTOMER, slot.value, [str(each.erp_id) for each in customers])
+    return {erp_id: references[0].key for erp_id, references in bound.items()}
+
+
 def erp_side(run: AccountRun, slot: ErpSlot, customer: Customer, parents: Mapping[str, str]) -> Values:
     """The customer's values as they are compared: those that its ERP can have."""
     capabilities = run.erps[slot].capabilities
@@ -104,7 +112,10 @@ def erp_side(run: AccountRun, slot: ErpSlot, customer: Customer, parents: Mappin
     return values
 
 
-def _see_customer(run: AccountRun, item: AccountItem, link: Link, parents: Mapping[str, str]) -> None:
+def _see_customer(
+    run: AccountRun, item: AccountItem, link: Link, parents: Mapping[str, str], first: Mapping[str, str]
+) -> None:
+    """Judge the customer as it stands; of several accounts that share one, the first keeps it in step."""
     customer = link.standing
     number = link.binding.erp_number or link.binding.erp_id
     if customer is None:
@@ -113,10 +124,8 @@ def _see_customer(run: AccountRun, item: AccountItem, link: Link, parents: Mappi
     elif not customer.is_active:
         reason = f"Its customer {number} is closed in the ERP; reopen it there, or switch “Push to ERP” off"
         item.verdict = Verdict.queued(Queue.PENDING_REVIEW, reason, error="ClosedCustomer")
-    elif customer.key not in (None, item.key):
-        reason = (
-            f"It shares the customer {customer.number or number} with the account {customer.key}, which is kept in step"
-        )
+    elif (owner := first.get(str(customer.erp_id), item.key)) != item.key:
+        reason = f"It shares the customer {customer.number or number} with the account {owner}, which is kept in step"
         item.verdict = Verdict.excluded(reason)
     else:
         link.erp = erp_side(run, link.slot, customer, parents)

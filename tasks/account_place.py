@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -37,7 +37,7 @@ def place_accounts(run: AccountRun, page: Page[AccountItem]) -> Page[AccountItem
     route_records(run, Page(new))
     waiting = [item for item in new if item.verdict is None]
     while waiting:
-        waiting = _place_generation(run, waiting)
+        waiting = _place_generation(run, waiting, page)
     return page
 
 
@@ -52,6 +52,19 @@ def parents_to_see_to(run: AccountRun, page: Page[AccountItem]) -> list[str]:
     return [key for key in unbound if key not in read]
 
 
+def call_children(run: AccountRun, page: Page[AccountItem]) -> None:
+    """Have the customers of accounts looked at again whose parent has just become a customer.
+
+    A run that reads all accounts sees to parents before their children anyway.
+    """
+    if run.reads_all or run.dry_run or not any(erp.capabilities.has_hierarchy for erp in run.erps.values()):
+        return
+    new = [item.key for item in page if item.is_first_meeting and item.links]
+    children = run.crm.child_accounts(new) if new else []
+    linked = {key for slot in run.erps for key in run.store.bound(CUSTOMER, children, slot.value)}
+    run.again |= dict.fromkeys(sorted(linked - {item.key for item in page}))
+
+
 def route_linked(run: AccountRun, item: AccountItem) -> None:
     """The company of an account that is a customer already; it stays in its ERP whatever the routing says today."""
     routed = run.routing.route(item.account, run.integration.code_lists.countries)
@@ -63,14 +76,14 @@ def route_linked(run: AccountRun, item: AccountItem) -> None:
                 link.company = run.company(slot, routed.subsidiary.company)
 
 
-def _place_generation(run: AccountRun, waiting: Sequence[AccountItem]) -> list[AccountItem]:
+def _place_generation(run: AccountRun, waiting: Sequence[AccountItem], page: Page[AccountItem]) -> list[AccountItem]:
     """Match those whose parents are not among the waiting ones; give back the others."""
     keys = {item.key for item in waiting}
     ready = [item for item in waiting if item.account.parent_id not in keys]
     if not ready:
         _refuse_cycle(waiting)
         return []
-    _set_parents(run, ready)
+    _set_parents(run, ready, {item.key: item.verdict.queue for item in page if item.verdict and item.verdict.queue})
     match_customers(run, Page([item for item in ready if item.verdict is None]))
     _link(run, [item for item in ready if item.verdict is None])
     return [item for item in waiting if item.account.parent_id in keys]
@@ -86,11 +99,18 @@ def _refuse_cycle(items: Sequence[AccountItem]) -> None:
 # -------------------------------------------------------------------- parents
 
 
-def _set_parents(run: AccountRun, items: Sequence[AccountItem]) -> None:
+def _set_parents(run: AccountRun, items: Sequence[AccountItem], queued: Mapping[str, Queue]) -> None:
+    """Give new customers the customer of their parent account.
+
+    Args:
+        run: The run.
+        items: Accounts whose parents were seen to, if they go to the ERP at all.
+        queued: Accounts of the same page that wait, which the ledger does not know yet.
+    """
     parents = sorted({item.account.parent_id for item in items if item.account.parent_id})
     if not parents:
         return
-    parked = {entry.key: entry.queue for entry in run.store.parked(kind=run.kind, keys=parents)}
+    parked = {entry.key: entry.queue for entry in run.store.parked(kind=run.kind, keys=parents)} | dict(queued)
     bound = {slot: run.store.bound(CUSTOMER, parents, slot.value) for slot in run.erps}
     for item in items:
         parent = item.account.parent_id

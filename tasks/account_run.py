@@ -52,11 +52,12 @@ class AccountRun(BaseRun):
     Attributes:
         rules: How differences are settled, by field.
         readings: How far each stream has been read.
+        reads_all: Whether all accounts are read, as by a first run.
         again: Accounts to look at (again) at the end, because of what became of another one.
         ancestors: Accounts whose parents are being seen to first; one that turns up again is its own ancestor.
     """
 
-    __slots__ = ("again", "ancestors", "backfill", "direction", "readings", "rules")
+    __slots__ = ("again", "ancestors", "backfill", "direction", "readings", "reads_all", "rules")
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class AccountRun(BaseRun):
         self.backfill = backfill
         self.rules: dict[str, Rule] = rules_of(integration)
         self.readings: dict[str, Reading] = {}
+        self.reads_all = False
         self.again: dict[str, None] = {}
         self.ancestors: set[str] = set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from prefect import task
@@ -49,18 +50,20 @@ def write_customers(run: AccountRun, page: Page[AccountItem]) -> Page[AccountIte
 
 def _write_customers(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem]) -> None:
     company = run.any_company(slot)
+    # Told before it is done: a run that dies in between must not overwrite a value that nobody hears of.
+    run.store.audit([_audit(run, item, item.links[slot]) for item in items])
     results = run.erps[slot].write([_change_of(item.links[slot]) for item in items], company)
-    entries: list[AuditEntry] = []
+    refused: list[AuditEntry] = []
     for item, result in zip(items, results, strict=True):
         link = item.links[slot]
         if isinstance(result, Rejected):
             item.verdict = Verdict.from_error(result.error)
+            refused.append(replace(_audit(run, item, link), action="refused"))
             link.changes.clear()
             continue
         link.standing = _with_custom(result.record, link)
         item.notes += result.notes
-        entries.append(_audit(run, item, link))
-    run.store.audit(entries)
+    run.store.audit(refused)
 
 
 def _with_custom(written: Customer, link: Link) -> Customer:
@@ -91,7 +94,7 @@ def _audit(run: AccountRun, item: AccountItem, link: Link) -> AuditEntry:
         kind=CUSTOMER,
         key=item.key,
         system=run.erps[link.slot].system,
-        action="updated",
+        action="update",
         target_id=link.binding.erp_id,
         changes=tuple(link.changes),
         run_id=run.run_id,
@@ -203,25 +206,27 @@ SHOWN_TITLES: Final = {
 
 
 def _send(run: AccountRun, items: Sequence[AccountItem]) -> None:
+    run.store.audit([_audit_account(run, item) for item in items])
     results = run.crm.write_back([Update(CrmObject.ACCOUNT, item.key, _written(run, item)) for item in items])
-    entries: list[AuditEntry] = []
+    refused: list[AuditEntry] = []
     for item, result in zip(items, results, strict=True):
         if result.error is not None:
             item.verdict = Verdict.from_error(result.error)
+            refused.append(replace(_audit_account(run, item), action="refused"))
             item.crm_changes.clear()
-            continue
-        entries.append(
-            AuditEntry(
-                kind=run.kind,
-                key=item.key,
-                system=run.crm.system,
-                action="updated",
-                target_id=item.key,
-                changes=tuple(item.crm_changes),
-                run_id=run.run_id,
-            )
-        )
-    run.store.audit(entries)
+    run.store.audit(refused)
+
+
+def _audit_account(run: AccountRun, item: AccountItem) -> AuditEntry:
+    return AuditEntry(
+        kind=run.kind,
+        key=item.key,
+        system=run.crm.system,
+        action="update",
+        target_id=item.key,
+        changes=tuple(item.crm_changes),
+        run_id=run.run_id,
+    )
 
 
 def _written(run: AccountRun, item: AccountItem) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from prefect_crm_erp.models.records import Company, Deal, DealLine, OrderLine, P
 from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import Run, by_company, by_slot
-from prefect_crm_erp.tasks.traveller import open_items
+from prefect_crm_erp.tasks.traveller import PLANNED, open_items
 
 HUNDRED = Decimal(100)
 CREATING = "creation of products"
@@ -239,7 +239,7 @@ def _create_products(
     if run.integration.orders.shipping_sku in missing:
         planned.append(Product(key=run.integration.orders.shipping_sku, name="Shipping and handling", is_service=True))
     if run.dry_run:
-        return {product.key: product.model_copy(update={"erp_id": "(new)"}) for product in planned}
+        return {product.key: product.model_copy(update={"erp_id": PLANNED}) for product in planned}
     created: dict[str, Product] = {}
     for result in run.erps[slot].write(planned, company):
         if isinstance(result, Rejected):

@@ -16,7 +16,7 @@ from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Customer
 from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.run import BaseRun, by_slot
-from prefect_crm_erp.tasks.traveller import T, Traveller, open_items
+from prefect_crm_erp.tasks.traveller import PLANNED, T, Traveller, open_items
 
 CUSTOMER = "customer"
 """The ledger's kind of customers."""
@@ -181,7 +181,7 @@ class _Matching:
 
     def _pretend(self, customer: Customer) -> None:
         key = str(customer.key)
-        planned = customer.model_copy(update={"erp_id": "(new)", "number": "(new)"})
+        planned = customer.model_copy(update={"erp_id": PLANNED, "number": PLANNED})
         self.run.new_customers[self.slot].append(planned)
         self.items[key][0].changes += creation_changes(customer)
         self._settle(key, planned)

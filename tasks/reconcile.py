@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -17,7 +17,7 @@ from prefect_crm_erp.models.ownership import SETTLED, Agreed, Owner, decide
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.account_check import crm_side, look_up_links, look_up_parents, shown_as_text
 from prefect_crm_erp.tasks.account_extract import PAGE_SIZE, named_pages
-from prefect_crm_erp.tasks.account_fields import erp_side, parent_keys, read_standing
+from prefect_crm_erp.tasks.account_fields import erp_side, keepers, parent_keys, read_standing
 from prefect_crm_erp.tasks.account_item import AccountItem, Link
 from prefect_crm_erp.tasks.account_place import route_linked
 from prefect_crm_erp.tasks.account_run import AccountRun
@@ -150,13 +150,10 @@ def extract_links(run: AccountRun, pages: Iterator[Page[Linked]]) -> Page[Linked
         linked.item = items.get(linked.reference.key)
     _see_accounts(run, list(items.values()))
     for slot in run.erps:
-        _see_customers(run, slot, [item for item in items.values() if slot in item.links])
-    show_customers(run, [item for item in items.values() if _slots(item) <= set(run.used_slots)])
+        _see_customers(run, slot, {key: item for key, item in items.items() if slot in item.links})
+    used = set(run.used_slots)
+    show_customers(run, [item for item in items.values() if item.links.keys() <= used])
     return page
-
-
-def _slots(item: AccountItem) -> set[ErpSlot]:
-    return set(item.links)
 
 
 def _see_accounts(run: AccountRun, items: Sequence[AccountItem]) -> None:
@@ -168,13 +165,14 @@ def _see_accounts(run: AccountRun, items: Sequence[AccountItem]) -> None:
     look_up_parents(run, items)
 
 
-def _see_customers(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem]) -> None:
-    read_standing(run, slot, items)
-    standing = {item.key: each for item in items if (each := item.links[slot].standing)}
+def _see_customers(run: AccountRun, slot: ErpSlot, items: Mapping[str, AccountItem]) -> None:
+    read_standing(run, slot, list(items.values()))
+    standing = {key: each for key, item in items.items() if (each := item.links[slot].standing)}
     parents = parent_keys(run, slot, list(standing.values()))
-    for item in items:
-        if item.key in standing:
-            item.links[slot].erp = erp_side(run, slot, standing[item.key], parents)
+    first = keepers(run, slot, list(standing.values()))
+    for key, customer in standing.items():
+        if first.get(str(customer.erp_id), key) == key:  # what another account keeps in step is not compared
+            items[key].links[slot].erp = erp_side(run, slot, customer, parents)
 
 
 # -------------------------------------------------------------------- comparing
@@ -204,7 +202,7 @@ def _is_left_alone(run: AccountRun, linked: Linked) -> bool:
     if not item.account.push_to_erp or link is None:
         return True
     customer = link.standing
-    return customer is not None and customer.is_active and customer.key not in (None, item.key)
+    return customer is not None and customer.is_active and not link.erp
 
 
 def _note_what_is_gone(linked: Linked) -> bool:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Self
 
 from prefect_crm_erp.blocks.crm.base import CRM, OBJECT_OF_SOURCE, CrmObject
@@ -221,9 +222,13 @@ class Run(BaseRun):
         store: The open ledger.
         dry_run: Whether to write nothing.
         forced: Whether the operator named the records, which overrides watermarks and waiting times.
+
+    Attributes:
+        planned_credit: What the orders of a dry run would take of the credit of a customer (connection, company,
+            customer), in the company's currency.
     """
 
-    __slots__ = ("_initial_load", "products", "reading", "source")
+    __slots__ = ("_initial_load", "planned_credit", "products", "reading", "source")
 
     def __init__(
         self,
@@ -239,6 +244,7 @@ class Run(BaseRun):
         self.source = source
         self.reading = Reading()
         self.products: dict[tuple[ErpSlot, str], dict[str, Product]] = {}
+        self.planned_credit: dict[tuple[ErpSlot, str, str], Decimal] = {}
         self._initial_load: dict[ErpSlot, bool] = {}
 
     @property

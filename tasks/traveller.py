@@ -13,6 +13,8 @@ from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Account, Company, Customer
 
 T = TypeVar("T", bound="Traveller")
+PLANNED = "(new)"
+"""Stands in a dry run for the id of what the ERP does not have yet."""
 
 
 class Traveller(ABC):

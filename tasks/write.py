@@ -17,6 +17,7 @@ from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Outcome, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.claims import held, patience
+from prefect_crm_erp.tasks.credit import foresee_credit
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.placing import Placing, order_changes
 from prefect_crm_erp.tasks.recognise import already_done, leave_to_quotes, look_up
@@ -28,13 +29,12 @@ from prefect_crm_erp.tasks.traveller import open_items
 def write_orders(run: Run, page: Page[Item]) -> Page[Item]:
     """Place the page's orders, each exactly once, and compare every total to the cent.
 
-    Deals that another run is writing are waited for. In a dry run nothing is sent; the changes are noted.
+    Deals that another run is writing are waited for. In a dry run nothing is sent: the changes are noted, and orders
+    that the ERP would hold back for the customer's credit are told apart.
     """
     waiting = list(open_items(page))
     if run.dry_run:
-        for item in waiting:
-            item.changes += order_changes(item.order)
-            item.verdict = Verdict(Outcome.WRITTEN, "Dry run: it would be written")
+        _foresee(run, waiting)
         return page
     deadline: float | None = None
     while waiting and (waiting := _place_mine(run, waiting)):
@@ -46,6 +46,13 @@ def write_orders(run: Run, page: Page[Item]) -> Page[Item]:
         get_run_logger().info("Waiting for another run that is writing %d of these deals", len(waiting))
         time.sleep(1)
     return page
+
+
+def _foresee(run: Run, items: Sequence[Item]) -> None:
+    foresee_credit(run, items)
+    for item in items:
+        item.changes += order_changes(item.order)
+        item.verdict = item.verdict or Verdict(Outcome.WRITTEN, "Dry run: it would be written")
 
 
 def _place_mine(run: Run, items: Sequence[Item]) -> list[Item]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from erp_client import ErpClient
 from world import World
 
 from prefect_crm_erp.blocks import AccountPolicy, Integration, NewCustomers
@@ -15,6 +17,7 @@ from prefect_crm_erp.flows import account_sync
 from prefect_crm_erp.models.outcomes import ReportRow
 from prefect_crm_erp.models.paging import Cursor
 from prefect_crm_erp.sandbox.tryton.rpc import TrytonRpc
+from prefect_crm_erp.tasks.account_run import AccountRun, Direction
 from prefect_crm_erp.tasks.extract import OVERLAP
 from prefect_crm_erp.tasks.report import RunReport
 
@@ -51,6 +54,14 @@ class AccountWorld:
         report = account_sync(integration=integration or self.integration(), **parameters)
         assert report.source == report.written + report.unchanged + report.queued + report.excluded == len(report.rows)
         return report
+
+    @contextmanager
+    def run(self) -> Iterator[AccountRun]:
+        """A run of which a test calls single tasks."""
+        integration = self.integration()
+        with integration.ledger.open().for_integration("test") as store:
+            store.start_run("by hand", flow="account-sync", source="both", dry_run=False)
+            yield AccountRun(integration, Direction.BOTH, run_id="by hand", store=store)
 
     def row(self, report: RunReport, key: str) -> ReportRow:
         """The report's row of an account or customer."""
@@ -125,6 +136,24 @@ class AccountWorld:
         )
         self.change(party, customer_payment_term=term)
 
+    def parent(self, party: int) -> int | None:
+        """The parent of a party in the ERP's hierarchy."""
+        names = ["relations.to", "relations.type.name"]
+        (row,) = self.rpc("model.party.party.read", [party], names, self.world.context)
+        up = [each["to"] for each in row["relations."] if each["type."]["name"] == "is subsidiary of"]
+        assert len(up) <= 1
+        return int(up[0]) if up else None
+
+    def sell(self, party: int) -> None:
+        """Write an order for a party in the ERP."""
+        client = ErpClient(self.world.access)
+        client.order("US", party, "USD", [client.line("US", party, "NL-400", 1, "100")])
+
+    def accounts_named(self, name: str) -> list[dict[str, Any]]:
+        """Accounts with a name."""
+        query = f"SELECT Id, Type, BillingCity, BillingCountry FROM Account WHERE Name = '{name}'"
+        return [dict(row) for row in self.world.company.sf.query(query)["records"]]
+
     def new_party(self, name: str, **values: Any) -> int:
         """A customer that somebody made in the ERP."""
         (country,) = self.rpc("model.country.country.search", [("code", "=", "US")], 0, None, None, self.world.context)
@@ -133,11 +162,15 @@ class AccountWorld:
         return int(self.rpc("model.party.party.create", [party], self.world.context)[0])
 
 
+def reading_from_now(world: World) -> None:
+    """Of the ERP that the tests share, runs see what happens from now on, and nothing before it."""
+    with world.integration().ledger.open().for_integration("test") as store:
+        store.advance("customers of main", Cursor(datetime.now(UTC) + OVERLAP))
+
+
 @pytest.fixture
 def accounts(world: World) -> Iterator[AccountWorld]:
-    """A fresh org and ledger; of the ERP that the tests share, changes are read from now on."""
-    with world.integration().ledger.open().for_integration("test") as store:
-        # Runs read from the overlap before the watermark: they see what this test does, and nothing before it.
-        store.advance("customers of main", Cursor(datetime.now(UTC) + OVERLAP))
+    """A fresh org and ledger, and the ERP that the tests share."""
+    reading_from_now(world)
     with world.rpc() as rpc:
         yield AccountWorld(world, rpc)

@@ -63,6 +63,10 @@ class SandboxOrg:
         """Let matching requests go wrong."""
         self._side_door("POST", "faults", {"method": method, "path": path, "times": times, **effect})
 
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self._side_door("DELETE", "faults")
+
     def calls(self) -> dict[str, int]:
         """Requests since the last `clear_calls`, by endpoint."""
         return dict(self._side_door("GET", "calls?log=false")["counts"])

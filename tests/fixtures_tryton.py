@@ -6,7 +6,7 @@ import secrets
 import string
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from prefect_crm_erp.blocks.erp.tryton import Tryton
 from prefect_crm_erp.models.keys import salesforce_id
-from prefect_crm_erp.models.records import Address, Company, Customer, OrderLine, Product, Record, SalesOrder
+from prefect_crm_erp.models.records import Address, Company, Contact, Customer, OrderLine, Product, Record, SalesOrder
 from prefect_crm_erp.sandbox.tryton import TrytonAccess, TrytonSandbox
 from prefect_crm_erp.sandbox.tryton.rpc import TrytonRpc
 
@@ -93,6 +93,16 @@ class TrytonHarness:
         }
         return Customer(**(values | fields))
 
+    def contact(self, **fields: Any) -> Contact:
+        values: dict[str, Any] = {
+            "key": new_key("003"),
+            "first_name": "Anna",
+            "last_name": "Berg",
+            "email": f"{secrets.token_hex(4)}@example.org",
+            "phone": "+44 113 496 0001",
+        }
+        return Contact(**(values | fields))
+
     def refused_customer(self) -> Customer:
         return self.customer(vat_number="GB123456789")
 
@@ -150,6 +160,39 @@ class TrytonHarness:
             self._write(record, addresses=[("write", self.stored(record, "addresses"), {"city": "Bradford"})])
         else:
             self._write(record, description="Changed by hand")
+
+    def note_contact(self, customer: Customer, email: str, name: str | None) -> None:
+        """A person adds an e-mail address."""
+        address = {"type": "email", "value": email, "name": name}
+        self._write(customer, contact_mechanisms=[("create", [address])])
+
+    def contact_data(self, customer: Customer) -> list[tuple[str | None, str]]:
+        """Names and values of all phone numbers, addresses and the like."""
+        rows = self._call(
+            "party.contact_mechanism", "read", self.stored(customer, "contact_mechanisms"), ["name", "value"]
+        )
+        return sorted(((row["name"], row["value"]) for row in rows), key=str)
+
+    def parents(self, customer: Customer) -> list[str]:
+        """Ids of the parents that are related now."""
+        domain = [("from_", "=", int(str(customer.erp_id))), ("type.name", "=", "is subsidiary of")]
+        rows = self._call("party.relation.all", "search_read", domain, 0, None, None, ["to"])
+        return [str(row["to"]) for row in rows]
+
+    def deactivate(self, record: Record) -> None:
+        """A person deactivates the record."""
+        self._write(record, active=False)
+
+    def invoice(self, order: SalesOrder) -> Decimal:
+        """A person posts the invoices of a confirmed order; their total is then open."""
+        total = Decimal(0)
+        for invoice in self.stored(order, "invoices"):
+            context = {"company": int(order.company_id)}
+            today = {"invoice_date": datetime.now(UTC).date()}
+            self.witness("model.account.invoice.write", [invoice], today, context)
+            self.witness("model.account.invoice.post", [invoice], context)
+            total += self.witness("model.account.invoice.read", [invoice], ["total_amount"], context)[0]["total_amount"]
+        return total
 
     def _write(self, record: Record, **values: Any) -> None:
         self._call(MODELS[type(record)], "write", [int(str(getattr(record, "erp_id", None)))], values)

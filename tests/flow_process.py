@@ -1,4 +1,4 @@
-"""Runs of quote-to-order in processes of their own, as workers run them: two at once, or one that is killed."""
+"""Runs of flows in processes of their own, as workers run them: two at once, or one that is killed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from prefect_crm_erp import flows
 from prefect_crm_erp.blocks import Integration
-from prefect_crm_erp.flows import quote_to_order
 from prefect_crm_erp.models.outcomes import Outcome
 from prefect_crm_erp.tasks import extract
 
@@ -34,14 +34,21 @@ class FlowProcess:
         integration: What to run; the process opens connections of its own.
         page_size: Deals of one page.
         gate: The run begins when this is set; at once by default.
+        flow: Name of the flow.
         parameters: Further parameters of the flow.
     """
 
     def __init__(
-        self, integration: Integration, *, page_size: int = 200, gate: Event | None = None, **parameters: Any
+        self,
+        integration: Integration,
+        *,
+        page_size: int = 200,
+        gate: Event | None = None,
+        flow: str = "quote_to_order",
+        **parameters: Any,
     ) -> None:
         self._answer, answer = _processes.Pipe(duplex=False)
-        arguments = (integration, parameters, page_size, PREFECT_API_URL.value(), gate, answer)
+        arguments = (flow, integration, parameters, page_size, PREFECT_API_URL.value(), gate, answer)
         self._process = _processes.Process(target=_run, args=arguments, daemon=True)
         self._process.start()
         answer.close()
@@ -107,6 +114,7 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = SECOND
 
 
 def _run(
+    flow: str,
     integration: Integration,
     parameters: dict[str, Any],
     page_size: int,
@@ -118,5 +126,5 @@ def _run(
     if gate is not None:
         gate.wait(SECONDS)
     with temporary_settings({PREFECT_API_URL: api_url}):
-        report = quote_to_order(integration=integration, **parameters)
+        report = getattr(flows, flow)(integration=integration, **parameters)
     answer.send({row.crm_id: row.outcome for row in report.rows})

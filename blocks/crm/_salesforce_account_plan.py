@@ -81,9 +81,10 @@ class AccountPlanner(Planner):
         return FieldMap([*pairs, *self._changeable(optional)])
 
     def _changeable(self, pairs: Iterable[FieldPair]) -> Iterator[FieldPair]:
+        """Those that are fields of the account itself and that the user may change."""
         for pair in pairs:
             field = self._schema.field("Account", pair.vendor)
-            if field and field.updateable:
+            if field and field.updateable and "." not in pair.vendor:
                 yield pair
 
     def own_name(self, name: str) -> str:

@@ -76,6 +76,14 @@ class AccountReader:
         found = (([Contact(**_MOVED.decode(row)) for row in answer.records], answer.total) for answer in rows)
         yield from pages(found, page_size, _place_of_contact)
 
+    def children(self, ids: Collection[str]) -> list[str]:
+        """Ids of the living accounts whose parent is one of these."""
+        found: list[str] = []
+        for chunk in chunks(full_ids(ids), IDS_PER_QUERY):
+            soql = select(["Id"], "Account", where=[f"ParentId IN {quote_soql_value(chunk)}"], order_by="Id")
+            found += [row["Id"] for rows in self._connection.query(soql) for row in rows.records]
+        return sorted(found)
+
     def _stream(
         self, plan: AccountPlan, where: list[str], contacts: ContactScope
     ) -> Iterator[tuple[list[Account], int]]:

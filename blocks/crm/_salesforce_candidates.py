@@ -16,7 +16,7 @@ from prefect_crm_erp.models.records import Account, Customer
 from prefect_crm_erp.models.search import name_pieces, postal_code_forms, vat_forms
 
 # Address and headers of a request have 16 KiB together; a session's token can take some of them.
-_QUERY_BYTES = 14_000
+_QUERY_BYTES = 13_000
 _SHORTEST_VAT_PATTERN = 6
 
 

@@ -203,6 +203,10 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         """
 
     @abstractmethod
+    def child_accounts(self, ids: Collection[str]) -> list[str]:
+        """Ids of the living accounts whose parent is one of these, in the order of ids."""
+
+    @abstractmethod
     def account_candidates(self, customers: Sequence[Customer]) -> list[Account]:
         """Accounts that might be one of these customers: same VAT number, same postal code or a like name.
 

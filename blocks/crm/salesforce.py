@@ -199,7 +199,7 @@ class Salesforce(CRM):
         if self.session_id:
             self._require_own_address("A session id is")
             return self
-        way, needed = self._way()
+        way, needed = self.way_to_sign_in([name for name in type(self).model_fields if getattr(self, name)])
         missing = [_title(name) for name in needed if not getattr(self, name)]
         if missing:
             every = ", ".join(_title(name) for name in needed)
@@ -212,17 +212,26 @@ class Salesforce(CRM):
         if urlsplit(self.instance_url).hostname in LOGIN_HOSTS:
             raise ValueError(f"{what} accepted at the org's My Domain address only; put it in Address")
 
-    def _way(self) -> tuple[str, tuple[str, ...]]:
-        """The chosen way to sign in, and the fields that it needs."""
-        if self.private_key and self.consumer_secret:
+    @classmethod
+    def way_to_sign_in(cls, filled: Collection[str]) -> tuple[str, tuple[str, ...]]:
+        """The way to sign in that the filled fields choose, and all fields that it needs.
+
+        Args:
+            filled: Names of the fields that have a value.
+
+        Raises:
+            ValueError: Two ways are filled in.
+        """
+        given = set(filled)
+        if {"private_key", "consumer_secret"} <= given:
             raise ValueError("Fill in the private key or the consumer secret, not both: they are two ways to sign in")
-        if self.password and (self.private_key or self.consumer_secret):
+        if "password" in given and given & {"private_key", "consumer_secret"}:
             raise ValueError("Fill in the password or the app's key or secret, not both: they are two ways to sign in")
-        if self.private_key:
+        if "private_key" in given:
             return "JWT bearer", ("consumer_key", "private_key", "username")
-        if self.consumer_secret or (self.consumer_key and not self.username):
+        if "consumer_secret" in given or ("consumer_key" in given and "username" not in given):
             return "client credentials", ("consumer_key", "consumer_secret")
-        if self.consumer_key and not self.password:
+        if "consumer_key" in given and "password" not in given:
             return "JWT bearer", ("consumer_key", "private_key", "username")
         return "user name and password", ("username", "password")
 
@@ -336,6 +345,10 @@ class Salesforce(CRM):
             ConfigurationError: The user does not see contacts or their accounts.
         """
         return self._account_reader.contacts(since, overlap, page_size)
+
+    def child_accounts(self, ids: Collection[str]) -> list[str]:
+        """Ids of the living accounts whose parent is one of these (15 or 18 characters)."""
+        return self._account_reader.children(ids) if ids else []
 
     def account_candidates(self, customers: Sequence[Customer]) -> list[Account]:
         """Living accounts that might be one of these customers; see `CRM.account_candidates`.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from decimal import Decimal
 
 from prefect_crm_erp.blocks.erp._tryton_changes import Source
 from prefect_crm_erp.blocks.erp._tryton_references import References
-from prefect_crm_erp.blocks.erp._tryton_rpc import Database, Domain
+from prefect_crm_erp.blocks.erp._tryton_rpc import Database, Domain, Row
 from prefect_crm_erp.blocks.erp.base import CreditPosition
 from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.records import Company
@@ -36,15 +37,7 @@ class CustomerAccounts:
         if not fields:
             return {}
         rows = self._database.read("party.party", customers, fields, int(company.id))
-        return {
-            str(row["id"]): CreditPosition(
-                limit=row.get("credit_limit_amount"),
-                used=row.get("credit_amount", row.get("receivable", ZERO)),
-                currency=company.currency,
-                outstanding=row.get("receivable", ZERO),
-            )
-            for row in rows
-        }
+        return {str(row["id"]): _position(row, company) for row in rows}
 
     def have_bought(self, customers: Collection[int]) -> frozenset[str]:
         """Those of the parties that have a sale that is not cancelled, or an invoice; in two calls, as a rule."""
@@ -68,3 +61,9 @@ class CustomerAccounts:
         """Where changes of a customer's credit position show, as far as the user may read there."""
         sources = [Source(_INVOICE, "party", only=(_OUT,)), Source(_SALE, "party")]
         return [each for each in sources if self._references.may_read(each.model)]
+
+
+def _position(row: Row, company: Company) -> CreditPosition:
+    outstanding: Decimal = row.get("receivable", ZERO)
+    used: Decimal = row.get("credit_amount", outstanding)
+    return CreditPosition(row.get("credit_limit_amount"), used, company.currency, outstanding)

@@ -1,23 +1,24 @@
 """What changed in Tryton since a time, in the order of (time, id).
 
-A record that was never changed has no `write_date`; its time is then that of its creation. What belongs to a party has
-dates of its own, so a customer's stream is made of several models.
+What belongs to a party has dates of its own, so a customer's stream is made of several models.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, Database, Domain
-from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Record
 
 R = TypeVar("R", bound=Record)
-_DATES_PER_READ = 5000
+Place = tuple[datetime, int]
+_TIME = "last_modified_at"
+_TIMES_PER_READ = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,15 @@ class Source:
         model: The model.
         owner: Its field with the record's id.
         deactivable: Whether its records can be deactivated; deactivating is a change too.
+        is_view: Whether it is a view of another model; Tryton filters a view by the dates of its rows, but shows the
+            time of reading in place of them.
         only: Clauses for the rows that count.
     """
 
     model: str
     owner: str = "id"
     deactivable: bool = False
+    is_view: bool = False
     only: tuple[tuple[str, str, Any], ...] = ()
 
 
@@ -49,40 +53,55 @@ def change_pages(
 ) -> Iterator[Page[R]]:
     """Pages of changed records; each record once, at the time of its last change.
 
-    The times of all changes are read first, and the records page by page. So a change costs a row of two dates, a
-    source in which nothing changed one call, and a record is read once however much belongs to it. What is held is an
-    id and a time for each changed record, some 150 bytes.
+    The times of all changes are read first, and the records page by page. So a change costs a row with a time, a source
+    in which nothing changed one call, and a record is read once however much belongs to it. What is held is an id and a
+    time for each changed record, some 150 bytes. A record whose own time is later than the sources say (they need not
+    name all of its parts) takes its place by that.
 
-    Everything of the cursor's own time is given again, whatever its id: no tie is lost. What changes while the stream
-    is read is in the next one.
+    Everything of the cursor's own time is given again, whatever its id: no tie is lost.
     """
     last = _last_changes(database, sources, since.modified_at if since else None, company)
-    places = sorted((moment, identifier) for identifier, moment in last.items() if identifier not in without)
+    places = [(moment, identifier) for identifier, moment in last.items() if identifier not in without]
+    heapq.heapify(places)
     number = 0
-    for batch in chunks(places, page_size):
-        records = {getattr(record, "erp_id", None): record for record in read([identifier for _, identifier in batch])}
-        changed = [
-            records[str(identifier)].model_copy(update={"modified_at": moment})
-            for moment, identifier in batch
-            if str(identifier) in records
-        ]
+    while places:
+        batch = [heapq.heappop(places) for _ in range(min(page_size, len(places)))]
+        changed, later = _placed(batch, read)
+        for place in later:
+            heapq.heappush(places, place)
         if changed:
             number += 1
             moment, identifier = batch[-1]
             yield Page(changed, number=number, cursor=Cursor(moment, str(identifier)))
 
 
+def _placed(batch: Sequence[Place], read: Callable[[list[int]], list[R]]) -> tuple[list[R], list[Place]]:
+    """The records of a batch in their order, and the places of those that come after it."""
+    records = {str(getattr(record, "erp_id", None)): record for record in read([identifier for _, identifier in batch])}
+    there = ((moment, identifier) for moment, identifier in batch if str(identifier) in records)
+    places = sorted((_own_time(records[str(identifier)], moment), identifier) for moment, identifier in there)
+    changed = [
+        records[str(identifier)].model_copy(update={"modified_at": moment})
+        for moment, identifier in places
+        if (moment, identifier) <= batch[-1]
+    ]
+    return changed, places[len(changed) :]
+
+
+def _own_time(record: Record, moment: datetime) -> datetime:
+    return max(getattr(record, "modified_at", None) or moment, moment)
+
+
 def _last_changes(
     database: Database, sources: Sequence[Source], start: datetime | None, company: int | None
 ) -> dict[int, datetime]:
-    """The time of each record's last change."""
+    """The time of each record's last change, as far as the sources tell."""
     last: dict[int, datetime] = {}
     for source in sources:
-        fields = ["create_date", "write_date", source.owner]
-        for row in database.search(
-            source.model, _domain(source, start, company), fields, rows_per_call=_DATES_PER_READ
-        ):
-            owner, moment = row[source.owner], row["write_date"] or row["create_date"]
+        fields = [_TIME, source.owner]
+        domain = _domain(source, start, company)
+        for row in database.search(source.model, domain, fields, rows_per_call=_TIMES_PER_READ):
+            owner, moment = row[source.owner], row[_TIME]
             last[owner] = max(last.get(owner, moment), moment)
     return last
 
@@ -91,7 +110,9 @@ def _domain(source: Source, start: datetime | None, company: int | None) -> Doma
     domain: Domain = list(source.only)
     domain += [ANY_ACTIVE] if source.deactivable else []
     domain += [("company", "=", company)] if company is not None else []
-    if start is not None:
+    if start is None:
+        return domain
+    if source.is_view:
         created = [("write_date", "=", None), ("create_date", ">=", start)]
-        domain.append(["OR", ("write_date", ">=", start), created])
-    return domain
+        return [*domain, ["OR", ("write_date", ">=", start), created]]
+    return [*domain, (_TIME, ">=", start)]

@@ -95,9 +95,10 @@ class Customers:
         Tryton notes at a merged party which one replaced it, so this costs a further call only where there is one.
         """
         rows = self._rows(ids, company)
-        customers = {row["id"]: self._decode(row) for row in rows if not row["replaced_by"]}
-        survivors = {row["replaced_by"] for row in rows if row["replaced_by"]} - customers.keys()
-        return [*customers.values(), *(self.read(survivors, company) if survivors else [])]
+        customers = [self._decode(row) for row in rows if not row["replaced_by"]]
+        survivors = {row["replaced_by"] for row in rows if row["replaced_by"]}
+        customers += self.read(survivors, company) if survivors else []
+        return list({each.erp_id: each for each in customers}.values())
 
     def _rows(self, ids: Collection[int], company: int | None, more: Sequence[str] = ()) -> list[Row]:
         return self._database.read(PARTY, ids, [*_FIELDS, *self._hierarchy.fields, *more], company) if ids else []

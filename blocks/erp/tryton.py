@@ -41,9 +41,9 @@ _SOURCES: dict[type[Record], tuple[Source, ...]] = {
     ),
     SalesOrder: (Source("sale.sale"),),
 }
-# Both ends of a relation have a row here. Tryton filters them by their dates, but shows the time of reading in place of
-# it: a customer whose relation changed comes as changed now. Its end does not show, unless it is made at the party.
-_RELATIONS = Source("party.relation.all", "from_", deactivable=True)
+# Both ends of a relation have a row here, and come as changed now. The end of a relation shows where it is made at the
+# party, as the change of that party.
+_RELATIONS = Source("party.relation.all", "from_", is_view=True)
 
 
 class Tryton(ERP):
@@ -246,7 +246,10 @@ class Tryton(ERP):
 
     def _sources(self, kind: type[Record], since: Cursor | None) -> list[Source]:
         own = list(_SOURCES[kind])
-        if kind is not Customer or since is None:
+        if since is None:
+            # All come anyway, and a record that is read tells its time by all of its parts.
+            return own[:1]
+        if kind is not Customer:
             return own
         relations = [_RELATIONS] if self._connection.hierarchy.is_kept else []
         return own + relations + self._connection.accounts.sources()

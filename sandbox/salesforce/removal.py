@@ -165,7 +165,7 @@ class Removal:
             raise RowRejected.of("INVALID_NUM_MERGE_RECORDS", message)
         for loser in losers:
             self._absorb(sobject, master["Id"], loser)
-        self._writer.amend(sobject.name, master["Id"], {})
+        self._writer.amend(sobject.name, master["Id"], self._circles(sobject, master["Id"]))
 
     def _absorb(self, sobject: SObject, master_id: str, loser: Row) -> None:
         for child in sobject.child_relationships:
@@ -175,6 +175,20 @@ class Removal:
                 self._writer.amend(child.child_object, dependent["Id"], {child.field: new_parent})
         gone: Row = {"IsDeleted": True, DELETED_WITH: loser["Id"], "MasterRecordId": master_id}
         self._writer.amend(sobject.name, loser["Id"], gone)
+
+    def _circles(self, sobject: SObject, record_id: str) -> Row:
+        """The row's own lookups that lead back to it, to be emptied: it was below a row that it took in."""
+        own = [child.field for child in sobject.child_relationships if child.child_object == sobject.name]
+        return {field: None for field in own if record_id in self._above(sobject, record_id, field)}
+
+    def _above(self, sobject: SObject, record_id: str, field: str) -> set[str]:
+        """Ids of the rows to which a lookup leads step by step."""
+        found: set[str] = set()
+        row = self._writer.row(sobject.name, record_id)
+        while row and row[field] and row[field] not in found:
+            found.add(row[field])
+            row = self._writer.row(sobject.name, row[field])
+        return found
 
 
 def _still_needed(sobject: SObject, row: Row, child: SObject, dependent: Row) -> RowRejected:

@@ -41,6 +41,7 @@ from prefect_crm_erp.models.paging import Cursor
 from prefect_crm_erp.models.records import (
     Address,
     Company,
+    Contact,
     Customer,
     OrderLine,
     OrderStatus,
@@ -94,6 +95,9 @@ class ErpHarness(Protocol):
     def refused_customer(self) -> Customer:
         """A customer that only the ERP itself finds wrong."""
 
+    def contact(self, **fields: Any) -> Contact:
+        """A contact person with an e-mail address and a phone number, and a key that no other has."""
+
     def product(self, **fields: Any) -> Product:
         """A product that is not in the ERP and that it takes."""
 
@@ -114,6 +118,21 @@ class ErpHarness(Protocol):
 
     def change(self, record: Record) -> None:
         """Let a person change something that the connection reads."""
+
+    def note_contact(self, customer: Customer, email: str, name: str | None) -> None:
+        """Let a person add an e-mail address to a customer, with a name or without."""
+
+    def contact_data(self, customer: Customer) -> list[tuple[str | None, str]]:
+        """Names and values of a customer's phone numbers and addresses, as another client reads them."""
+
+    def parents(self, customer: Customer) -> list[str]:
+        """Ids of a customer's parents, as another client reads them."""
+
+    def deactivate(self, record: Record) -> None:
+        """Let a person deactivate or close a record."""
+
+    def invoice(self, order: SalesOrder) -> Decimal:
+        """Let a person invoice a confirmed order in full; the amount that is then open."""
 
     def cut_create(self, where: Cut, kind: type[Record], *, delay: float = 0.0) -> None:
         """Break the line at the next request that creates records of this type."""
@@ -572,6 +591,141 @@ class TestUpdates:
         assert isinstance(there, Written)
 
 
+class TestContacts:
+    @pytest.fixture(autouse=True)
+    def _able(self, connection: ERP) -> None:
+        if not connection.capabilities.has_contacts:
+            pytest.skip("this ERP has no contact persons")
+
+    @pytest.fixture
+    def people(self, erp: ErpHarness) -> tuple[Contact, ...]:
+        return (
+            erp.contact(first_name="Anna Maria", last_name="van der Berg", title="Head of Accounting"),
+            erp.contact(first_name=None, last_name="Low", phone=None),
+            erp.contact(last_name="Lone", email=None, phone=None),
+        )
+
+    @pytest.fixture
+    def staffed(self, erp: ErpHarness, connection: ERP, company: Company, people: tuple[Contact, ...]) -> Customer:
+        own = {"phone": "+44 113 496 0000", "email": "office@example.org"}
+        return one(connection.write([erp.customer(contacts=people, **own)], company))
+
+    def test_they_come_back_as_they_were_written_and_another_client_sees_their_names(
+        self, erp: ErpHarness, connection: ERP, people: tuple[Contact, ...], staffed: Customer
+    ) -> None:
+        assert staffed.contacts == people
+        assert (staffed.phone, staffed.email) == ("+44 113 496 0000", "office@example.org")
+        assert connection.find_one(Customer, staffed.key or "") == staffed
+        seen = erp.contact_data(staffed)
+        assert {each.full_name for each in people} <= {name for name, _ in seen}
+        assert {each.email for each in people if each.email} <= {value for _, value in seen}
+
+    def test_an_update_without_differences_writes_nothing(
+        self, connection: ERP, company: Company, staffed: Customer
+    ) -> None:
+        assert one(connection.write([staffed], company)) == staffed
+
+    def test_they_are_changed_added_and_removed(
+        self, erp: ErpHarness, connection: ERP, company: Company, people: tuple[Contact, ...], staffed: Customer
+    ) -> None:
+        change = {"last_name": "Bauer", "title": None, "email": "bauer@example.org", "phone": None}
+        wanted = (people[0].model_copy(update=change), people[2], erp.contact(last_name="New"))
+        updated = one(connection.write([staffed.model_copy(update={"contacts": wanted})], company))
+        assert updated.contacts == wanted
+        assert (updated.phone, updated.email) == (staffed.phone, staffed.email)
+        assert {name for name, _ in erp.contact_data(updated) if name} == {each.full_name for each in wanted}
+        assert one(connection.write([updated.model_copy(update={"contacts": ()})], company)).contacts == ()
+        assert {value for _, value in erp.contact_data(updated)} == {updated.phone, updated.email}
+
+    def test_they_stay_when_a_record_does_not_set_them(
+        self, connection: ERP, company: Company, people: tuple[Contact, ...], staffed: Customer
+    ) -> None:
+        partial = Customer(erp_id=staffed.erp_id, name="Renamed", email="new@example.org")
+        updated = one(connection.write([partial], company))
+        assert (updated.name, updated.email, updated.contacts) == ("Renamed", "new@example.org", people)
+
+    def test_what_people_have_noted_is_left_alone_and_not_doubled(
+        self, erp: ErpHarness, connection: ERP, company: Company, people: tuple[Contact, ...], staffed: Customer
+    ) -> None:
+        erp.note_contact(staffed, "goods-inward@example.org", "Goods inward")
+        erp.note_contact(staffed, "new@example.org", None)
+        newcomer = erp.contact(email="new@example.org", phone=None)
+        updated = one(connection.write([staffed.model_copy(update={"contacts": (newcomer,)})], company))
+        assert updated.contacts == (newcomer,)
+        assert erp.contact_data(updated) == [
+            (newcomer.full_name, "new@example.org"),
+            ("Goods inward", "goods-inward@example.org"),
+            (None, "+44 113 496 0000"),
+            (None, "office@example.org"),
+        ]
+
+    @pytest.mark.requirement("U09")
+    def test_a_wrong_number_or_address_of_a_person_does_not_lose_the_customer(
+        self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer
+    ) -> None:
+        wrong = (erp.contact(phone="call Jim, 12", email="nobody at home"),)
+        for meant in (erp.customer(contacts=wrong), buyer.model_copy(update={"contacts": wrong})):
+            (result,) = connection.write([meant], company)
+            assert isinstance(result, Written)
+            assert result.record.contacts == wrong
+            assert (result.record.phone, result.record.email) == (None, None)
+            assert {note.before for note in result.notes} == {"call Jim, 12", "nobody at home"}
+
+    @pytest.mark.parametrize("text", NASTY)
+    def test_awkward_names_come_back(self, erp: ErpHarness, connection: ERP, company: Company, text: str) -> None:
+        person = erp.contact(first_name="Anna", last_name=text, title=text)
+        (contact,) = one(connection.write([erp.customer(contacts=(person,))], company)).contacts
+        assert (contact.first_name, contact.last_name, contact.title) == ("Anna", clean_text(text), clean_text(text))
+
+
+class TestHierarchy:
+    def test_a_parent_is_set_changed_and_removed_and_stays_when_a_record_does_not_set_it(
+        self, erp: ErpHarness, connection: ERP, company: Company
+    ) -> None:
+        if not connection.capabilities.has_hierarchy:
+            pytest.skip("this ERP has no hierarchy of customers")
+        group, holding = written(connection.write([erp.customer(), erp.customer()], company))
+        child = one(connection.write([erp.customer(parent_id=group.erp_id)], company))
+        assert (child.parent_id, erp.parents(child)) == (group.erp_id, [group.erp_id])
+        assert connection.read(Customer, [str(group.erp_id)])[0].parent_id is None
+        assert one(connection.write([child], company)) == child
+        partial = Customer(erp_id=child.erp_id, name="Renamed")
+        assert one(connection.write([partial], company)).parent_id == group.erp_id
+        for parent_id, parents in ((holding.erp_id, [holding.erp_id]), (None, [])):
+            moved = one(connection.write([child.model_copy(update={"parent_id": parent_id})], company))
+            assert (moved.parent_id, erp.parents(child)) == (parent_id, parents)
+
+    def test_a_parent_that_does_not_exist_is_named(
+        self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer
+    ) -> None:
+        if not connection.capabilities.has_hierarchy:
+            pytest.skip("this ERP has no hierarchy of customers")
+        orphans = [erp.customer(parent_id="999999999"), buyer.model_copy(update={"parent_id": "no id"})]
+        for result in connection.write(orphans, company):
+            assert isinstance(result, Rejected)
+            assert isinstance(result.error, MissingReferenceError)
+            assert str(result.record.parent_id) in result.error.message
+        assert erp.count(orphans[0]) == 0
+        (itself,) = connection.write([buyer.model_copy(update={"parent_id": buyer.erp_id})], company)
+        assert isinstance(itself, Rejected)
+
+
+class TestActivity:
+    def test_a_customer_that_people_deactivated_is_read_as_such_and_refused_with_a_sentence(
+        self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer
+    ) -> None:
+        assert buyer.is_active
+        erp.deactivate(buyer)
+        (read,) = connection.read(Customer, [str(buyer.erp_id)])
+        assert (read.erp_id, read.is_active) == (buyer.erp_id, False)
+        refused, other = connection.write([buyer.model_copy(update={"name": "New name"}), erp.customer()], company)
+        assert isinstance(refused, Rejected)
+        assert buyer.name in refused.error.message
+        assert "deactivated" in refused.error.message
+        assert isinstance(other, Written)
+        assert connection.read(Customer, [str(buyer.erp_id)])[0].name == buyer.name
+
+
 class TestRefusals:
     @pytest.mark.requirement("T07")
     def test_one_bad_record_among_twenty_is_refused_alone_in_the_erps_words(
@@ -720,11 +874,38 @@ class TestChanges:
         assert found[-1] in _changed(connection, kind, last), "a read begins with its own place"
         assert not _changed(connection, kind, Cursor(found[-1].modified_at + timedelta(seconds=1)))
 
+    def test_a_customer_changes_with_its_orders_and_invoices_once_and_in_order(
+        self, erp: ErpHarness, connection: ERP, company: Company
+    ) -> None:
+        if Customer not in connection.capabilities.changes:
+            pytest.skip("this ERP does not report such changes")
+        buyers = written(connection.write([erp.customer() for _ in range(3)], company))
+        for does in ("orders", "is invoiced"):
+            start = _now(erp, connection, company)
+            if does == "orders":
+                drafts = written(connection.write([erp.order(buyers[index], company) for index in (2, 0)], company))
+                orders = [one(connection.confirm([draft], company)) for draft in drafts]
+                expected = [buyers[2].erp_id, buyers[0].erp_id]
+            else:
+                erp.invoice(orders[1])
+                expected = [buyers[0].erp_id]
+            found = _changed(connection, Customer, start)
+            mine = [each for each in found if each.erp_id in {buyer.erp_id for buyer in buyers}]
+            assert [each.erp_id for each in mine] == expected
+            assert all(each.modified_at >= start.modified_at for each in mine)
+            assert [each.modified_at for each in found] == sorted(each.modified_at for each in found)
+
     @pytest.mark.parametrize("kind", KINDS)
     def test_what_is_not_reported_is_said_to_be_so(self, connection: ERP, kind: type[Record]) -> None:
         if kind not in connection.capabilities.changes:
             with pytest.raises(UnsupportedRecordError):
                 next(iter(connection.changes(kind, None)))
+
+
+def _now(erp: ErpHarness, connection: ERP, company: Company) -> Cursor:
+    """A place right after the last change, by the ERP's own clock."""
+    last = one(connection.write([erp.customer()], company))
+    return Cursor(last.modified_at + timedelta(microseconds=1))
 
 
 def _changed(connection: ERP, kind: type[Record], since: Cursor) -> list[Any]:
@@ -771,6 +952,24 @@ class TestCapabilities:
             assert customer_id == buyer.erp_id
             assert position.currency == company.currency
             assert position.used == 0
+
+    def test_what_is_outstanding_is_what_was_invoiced_and_who_has_an_order_has_bought(
+        self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer
+    ) -> None:
+        other = one(connection.write([erp.customer()], company))
+        ids = [str(buyer.erp_id), str(other.erp_id), "999999999", "no id"]
+        if not connection.credit(ids, company):
+            pytest.skip("this ERP keeps no credit")
+        assert connection.have_bought(ids) == frozenset()
+        draft = one(connection.write([erp.order(buyer, company, currency=company.currency)], company))
+        order = one(connection.confirm([draft], company))
+        assert connection.credit(ids, company)[ids[0]].outstanding == 0
+        assert connection.have_bought(ids) == {buyer.erp_id}
+        total = erp.invoice(order)
+        positions = connection.credit(ids, company)
+        assert positions.keys() == set(ids[:2])
+        assert (positions[ids[0]].outstanding, positions[ids[0]].used, total > 0) == (total, total, True)
+        assert positions[ids[1]].outstanding == 0
 
     def test_order_statuses_are_the_canonical_ones(
         self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer

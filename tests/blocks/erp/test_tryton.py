@@ -600,7 +600,7 @@ class TestChanges:
         monkeypatch: pytest.MonkeyPatch,
         kind: type[Any],
     ) -> None:
-        monkeypatch.setattr("prefect_crm_erp.blocks.erp._tryton_changes._DATES_PER_READ", 7)
+        monkeypatch.setattr("prefect_crm_erp.blocks.erp._tryton_changes._TIMES_PER_READ", 7)
         batch = [tryton_erp.order(buyer, uk) if kind is SalesOrder else tryton_erp.customer() for _ in range(30)]
         records: list[Any] = [each.record for each in tryton.write(batch, uk)]
         assert len({each.modified_at for each in records}) == 1

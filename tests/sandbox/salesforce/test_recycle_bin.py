@@ -118,6 +118,17 @@ def test_a_merged_account_points_to_the_survivor_and_its_children_move(
         org.merge("Opportunity", deal, [deal])
 
 
+def test_a_master_that_was_far_below_the_merged_account_is_not_below_itself(shop: Shop, refused: Refused) -> None:
+    org, loser = shop.org, shop.account
+    between = org.create("Account", {"Name": "between", "ParentId": loser})
+    winner = org.create("Account", {"Name": "winner", "ParentId": between})
+    org.merge("Account", winner, [loser])
+    assert shop.values("Account", between, "ParentId") == [winner]
+    assert shop.values("Account", winner, "ParentId") == [None]
+    org.create("Account", {"Name": "new", "ParentId": between})
+    assert refused(org.update, "Account", winner, {"ParentId": between}) == ["CIRCULAR_DEPENDENCY"]
+
+
 def test_a_purged_row_leaves_only_the_news_of_its_deletion(shop: Shop, refused: Refused) -> None:
     org = shop.org
     start = org.clock.now()

@@ -146,3 +146,14 @@ def test_the_bare_erp_takes_products_and_customers(bare_erp: ErpClient) -> None:
         line = bare_erp.line(company, party, "NW-1", 10.0, "17.10")
         order = bare_erp.confirm(company, bare_erp.order(company, party, currency, [line]))
         assert (order["state"], order["total_amount"]) == ("processing", Decimal("171.00"))
+
+
+def test_the_integration_may_relate_a_subsidiary_to_its_parent(erp: ErpClient) -> None:
+    child, parent = (erp.customer("UK", "GB") for _ in range(2))
+    kind = erp.one("party.relation.type", "UK", ("name", "=", "is subsidiary of"))
+    relation = {"from_": child, "to": parent, "type": kind}
+
+    erp.rpc("model.party.relation.all.create", [relation], erp.context("UK"))
+
+    (seen,) = erp.find("party.relation.all", "UK", [("from_", "=", parent)], "to", "type.name")
+    assert (seen["to"], seen["type."]["name"]) == (child, "is parent of")
