@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from account_world import AccountWorld
-from artifacts import published
+from artifacts import emitted, published
 
 from prefect_crm_erp.blocks import CodeLists
 from prefect_crm_erp.blocks.ledger import Discrepancy
@@ -51,6 +51,8 @@ def test_what_was_changed_on_either_side_is_found_with_both_values_and_nothing_i
     table = published("reconciliation-discrepancies")
     assert f"[Moved Away Inc]({accounts.integration().crm.url(moved)})" in table
     assert "Moved Away Limited" in table
+    event = emitted("prefect-crm-erp.reconciliation.discrepancies", "prefect-crm-erp.reconciliation.test")
+    assert event["payload"]["summary"] == "3 discrepancies in 1 of 2 linked records" == report.in_words()
 
 
 @pytest.mark.requirement("Q05")
