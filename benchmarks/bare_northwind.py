@@ -82,7 +82,7 @@ class _Writer:
         """Create a template with one variant for each product."""
         # The list price is in the currency of the books, so the company that sells in USD sets it.
         context = {"company": self._companies["US"]}
-        for batch in _batches(products, RECORDS_PER_CALL):
+        for batch in batches(products, RECORDS_PER_CALL):
             self._rpc("model.product.template.create", [self._template(each) for each in batch], context)
         rows = self._search("product.product", [("code", "in", [each.sku for each in products])], ["code"])
         ids = {row["code"]: row["id"] for row in rows}
@@ -105,7 +105,7 @@ class _Writer:
     def write_customers(self, customers: Sequence[Customer]) -> None:
         """Create a party for each customer."""
         ids: list[int] = []
-        for batch in _batches(customers, RECORDS_PER_CALL):
+        for batch in batches(customers, RECORDS_PER_CALL):
             ids += self._rpc("model.party.party.create", [self._party(each) for each in batch], {})
         rows = {row["id"]: row for row in self._search("party.party", [("id", "in", ids)], ["addresses"])}
         self._parties = {each.id: rows[party] for each, party in zip(customers, ids, strict=True)}
@@ -134,7 +134,7 @@ class _Writer:
         """Create, quote and confirm the orders, company by company."""
         for code, company in self._companies.items():
             context = {"company": company}
-            for batch in _batches([each for each in orders if each.customer.company == code], ORDERS_PER_CALL):
+            for batch in batches([each for each in orders if each.customer.company == code], ORDERS_PER_CALL):
                 ids = self._rpc("model.sale.sale.create", [self._sale(each, code) for each in batch], context)
                 self._rpc("model.sale.sale.quote", ids, context)
                 self._rpc("model.sale.sale.confirm", ids, context)
@@ -181,7 +181,8 @@ def _phones(customer: Customer, country: str) -> list[Row]:
     return [{"type": "phone", "value": text}]
 
 
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Items in groups of at most so many."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from benchmarks import common
 from benchmarks.common import Calls, Dates, Figure, Goal, say
@@ -19,12 +15,11 @@ from benchmarks.northwind_books import Books, Proof
 from benchmarks.northwind_data import Northwind, Order, read_northwind
 from benchmarks.northwind_salesforce import fill_salesforce, not_written_back, salesforce_dates
 from benchmarks.salesforce_client import SalesforceClient
-from prefect_crm_erp.cli.prefect_server import prefect_server
-from prefect_crm_erp.cli.systems import Systems, running_systems, state_folder
+from benchmarks.surroundings import Effort, compared, fresh_folder, run_flow, run_measured, saved_integration, tell
+from prefect_crm_erp.cli.systems import Systems
 from prefect_crm_erp.sandbox.tryton import TrytonAccess, TrytonSandbox
 
 INTEGRATION: Final = "northwind"
-_TRYTON: Final = "prefect_crm_erp.sandbox.tryton.server"
 _EXAMPLES: Final = 10
 
 _NONE: Final = Goal("==", 0)
@@ -42,21 +37,6 @@ GOALS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """What a piece of work took.
-
-    Attributes:
-        seconds: Wall time.
-        cpu_seconds: Processor time of the program and of Tryton together; None where it cannot be told.
-        outcome: All that the program said of itself.
-    """
-
-    seconds: float
-    cpu_seconds: float | None
-    outcome: Mapping[str, Any]
-
-
 def main() -> int:
     """Run the benchmark and give the exit code: 1 when a goal is not met."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -64,9 +44,9 @@ def main() -> int:
     northwind = read_northwind(arguments.data).first(arguments.limit)
     common.warn_if_busy()
     say(f"{len(northwind.orders)} orders of {len(northwind.customers)} customers")
-    with _fresh_folder(arguments.state_dir) as folder:
+    with fresh_folder(INTEGRATION, arguments.state_dir) as folder:
         bare = _run_bare_script(folder, arguments.data, northwind)
-        with _saved_integration(folder) as (systems, environment):
+        with saved_integration(folder, INTEGRATION) as (systems, environment):
             figures = _measure(systems, environment, northwind, bare)
     return common.Result("northwind", figures, GOALS).publish()
 
@@ -79,21 +59,12 @@ def _parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(module: str, job: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Effort:
-    """Run a module in a process of its own that works with the one Tryton that is running."""
-    before = common.cpu_seconds_of(_TRYTON)
-    outcome = common.run_module(module, job, environment)
-    after = common.cpu_seconds_of(_TRYTON)
-    cpu_seconds = None if before is None or after is None else after - before + outcome["cpu_seconds"]
-    return Effort(outcome["seconds"], cpu_seconds, outcome)
-
-
 # -------------------------------------------------------------------- what is measured against
 
 
 def _run_bare_script(folder: Path, data: Path, northwind: Northwind) -> Effort:
     """The bare script's effort on a fresh Tryton that nothing else runs beside."""
-    with TrytonSandbox(folder / "bare", empty=True, progress=_tell) as sandbox:
+    with TrytonSandbox(folder / "bare", empty=True, progress=tell) as sandbox:
         access = sandbox.access
         job = {
             "data": str(data.resolve()),
@@ -104,7 +75,7 @@ def _run_bare_script(folder: Path, data: Path, northwind: Northwind) -> Effort:
             "password": access.password,
             "companies": {company.code: company.id for company in access.companies},
         }
-        effort = _run("benchmarks.bare_northwind", job)
+        effort = run_measured("benchmarks.bare_northwind", job)
         _check_bare_script(access, northwind, effort)
     return effort
 
@@ -118,23 +89,6 @@ def _check_bare_script(access: TrytonAccess, northwind: Northwind, effort: Effor
 
 
 # -------------------------------------------------------------------- what is measured
-
-
-@contextmanager
-def _saved_integration(folder: Path) -> Iterator[tuple[Systems, dict[str, str]]]:
-    """Empty systems, a Prefect server, and the integration's blocks saved on it."""
-    with (
-        prefect_server(folder) as server,
-        running_systems(folder, empty=True, progress=_tell) as systems,
-    ):
-        server.wait()
-        # Prefect reads where its server is when it is imported.
-        os.environ.update(server.environment)
-        from prefect_crm_erp.cli.save_blocks import sandbox_integration, save_integration
-
-        save_integration(INTEGRATION, sandbox_integration(INTEGRATION, systems, empty=True))
-        say(f"Prefect at {server.url}, Salesforce at {systems.salesforce.http_url}, Tryton at {systems.tryton.url}")
-        yield systems, server.environment
 
 
 def _measure(systems: Systems, environment: Mapping[str, str], northwind: Northwind, bare: Effort) -> dict[str, Figure]:
@@ -154,35 +108,12 @@ def _measure(systems: Systems, environment: Mapping[str, str], northwind: Northw
 
 
 def _run_flow(systems: Systems, environment: Mapping[str, str]) -> tuple[Effort, Calls]:
-    """Run quote-to-order; Salesforce's calls are those that the sandbox counted."""
-    counter = common.CallCounter(systems.salesforce.http_url)
-    counter.start()
-    effort = _run("benchmarks.flow_process", {"integration": INTEGRATION}, environment)
-    calls, outcome = counter.read(), effort.outcome
-    counts = ", ".join(f"{outcome[name]} {name}" for name in ("written", "unchanged", "queued", "excluded"))
-    say(f"quote-to-order: {counts} in {effort.seconds:.1f} s; {outcome['erp_calls']} ERP calls; {calls}")
-    for reason, count in outcome["parked"]:
-        say(f"  {count} × {reason}")
-    return effort, calls
+    return run_flow(systems, {"flow": "quote_to_order", "integration": INTEGRATION}, environment)
 
 
 def _effort(flow: Effort, calls: Calls, bare: Effort) -> dict[str, Figure]:
-    figures: dict[str, Figure] = {
-        "salesforce_calls": calls.total,
-        "erp_calls": flow.outcome["erp_calls"],
-        "seconds": round(flow.seconds, 2),
-        "bare_seconds": round(bare.seconds, 2),
-        "ratio_to_bare_script": round(flow.seconds / bare.seconds, 3),
-        "records_per_second": round(flow.outcome["written"] / flow.seconds, 2),
-        "peak_memory_mb": round(flow.outcome["peak_memory_mb"], 1),
-    }
-    if flow.cpu_seconds and bare.cpu_seconds:
-        figures |= {
-            "cpu_seconds": round(flow.cpu_seconds, 2),
-            "bare_cpu_seconds": round(bare.cpu_seconds, 2),
-            "cpu_ratio_to_bare_script": round(flow.cpu_seconds / bare.cpu_seconds, 3),
-        }
-    return figures
+    counted: dict[str, Figure] = {"salesforce_calls": calls.total, "erp_calls": flow.outcome["erp_calls"]}
+    return counted | compared(flow, bare)
 
 
 def _correctness(systems: Systems, expected: Mapping[str, Order]) -> dict[str, Figure]:
@@ -212,24 +143,6 @@ def _dates(systems: Systems) -> Dates:
     """When each record of both systems was last changed."""
     with SalesforceClient(systems.salesforce) as salesforce:
         return {**salesforce_dates(salesforce), **Books(systems.tryton).dates()}
-
-
-# -------------------------------------------------------------------- surroundings
-
-
-@contextmanager
-def _fresh_folder(state_dir: Path | None) -> Iterator[Path]:
-    """A new folder: a temporary one, or one that stays below the given one."""
-    if state_dir is not None:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        state_dir = Path(tempfile.mkdtemp(prefix=f"{INTEGRATION}-", dir=state_dir))
-        say(f"The systems' data stays in {state_dir}")
-    with state_folder(state_dir) as folder:
-        yield folder
-
-
-def _tell(what: str, done: float) -> None:
-    say(f"{what} ({done:.0%})")
 
 
 if __name__ == "__main__":

@@ -6,14 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.common import Dates
 from benchmarks.northwind_data import CURRENCY, Order
+from benchmarks.tryton_client import Row, TrytonReader
 from prefect_crm_erp.sandbox.tryton import TrytonAccess
-from prefect_crm_erp.sandbox.tryton.rpc import TrytonRpc
-
-Row = dict[str, Any]
 
 _STANDING: Final = ("confirmed", "processing", "done")
 _SALE_FIELDS: Final = (
@@ -76,6 +74,7 @@ class Books:
 
     def __init__(self, access: TrytonAccess) -> None:
         self._access = access
+        self._reader = TrytonReader(access)
 
     def prove(self, expected: Mapping[str, Order]) -> Proof:
         """Compare all sales with the orders.
@@ -83,22 +82,12 @@ class Books:
         Args:
             expected: The orders by the reference that their sales must carry.
         """
-        sales = self._search("sale.sale", [("state", "!=", "cancelled")], _SALE_FIELDS)
+        sales = self._reader.rows("sale.sale", [("state", "!=", "cancelled")], _SALE_FIELDS)
         return compare(sales, expected, {company.id: company.code for company in self._access.companies})
 
     def dates(self) -> Dates:
         """When each record was created and last changed, by model and id."""
-        return {
-            (model, str(row["id"])): f"{row['create_date']} {row['write_date']}"
-            for model in _WRITTEN_MODELS
-            for row in self._search(model, [], ["create_date", "write_date"])
-        }
-
-    def _search(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> list[Row]:
-        access = self._access
-        with TrytonRpc(access.url, access.database, access.user, access.password) as rpc:
-            rows: list[Row] = rpc(f"model.{model}.search_read", domain, 0, None, [["id", "ASC"]], fields, {})
-        return rows
+        return self._reader.dates(_WRITTEN_MODELS)
 
 
 def compare(sales: Sequence[Row], expected: Mapping[str, Order], companies: Mapping[int, str]) -> Proof:

@@ -1,4 +1,4 @@
-"""A small Salesforce REST client of the benchmarks' own: sign in, create, query."""
+"""A small Salesforce REST client of the benchmarks' own: sign in, create, update, query."""
 
 from __future__ import annotations
 
@@ -54,15 +54,28 @@ class SalesforceClient:
             ids += self._create(object_name, rows[start : start + ROWS_PER_CALL])
         return ids
 
+    def update(self, object_name: str, rows: Sequence[Row]) -> None:
+        """Update records, 200 in a call; each row has its `Id`.
+
+        Raises:
+            ValueError: Salesforce refused a row; the message has its words. The others of its call stay as they are.
+        """
+        for start in range(0, len(rows), ROWS_PER_CALL):
+            self._send("PATCH", object_name, rows[start : start + ROWS_PER_CALL])
+
     def _create(self, object_name: str, rows: Sequence[Row]) -> list[str]:
+        return [result["id"] for result in self._send("POST", object_name, rows)]
+
+    def _send(self, method: str, object_name: str, rows: Sequence[Row]) -> list[Row]:
         records = [{"attributes": {"type": object_name}} | row for row in rows]
         body = orjson.dumps({"allOrNone": True, "records": records}, default=_number)
         headers = {"Content-Type": "application/json"}
-        results = _checked(self._http.post(f"{self._path}/composite/sobjects", content=body, headers=headers))
+        answer = self._http.request(method, f"{self._path}/composite/sobjects", content=body, headers=headers)
+        results: list[Row] = _checked(answer)
         for row, result in zip(rows, results, strict=True):
             if not result["success"]:
                 raise ValueError(f"{object_name} {row} was refused: {result['errors']}")
-        return [result["id"] for result in results]
+        return results
 
     def query(self, soql: str) -> list[Row]:
         """All records of a query; amounts as Decimals."""

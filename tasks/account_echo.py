@@ -26,16 +26,21 @@ def waiting_customers(run: AccountRun, slot: ErpSlot, pages: Iterator[Page[Custo
 
 
 def changed_keys(run: AccountRun, slot: ErpSlot, page: Page[Customer]) -> list[str]:
-    """Accounts whose customers may say something new; the others are noted as unchanged."""
+    """Accounts whose customers may say something new; the others are noted as unchanged.
+
+    A first load looks at every customer once: only those of accounts that it has seen to already say nothing new.
+    """
     by_id = {str(each.erp_id): each for each in page}
     bound = run.store.bound_by_erp_id(CUSTOMER, slot.value, list(by_id))
     references = [each for found in bound.values() for each in found]
-    agreed = run.store.agreed(CUSTOMER, [each.key for each in references], slot.value)
+    keys = [each.key for each in references]
+    agreed = run.store.agreed(CUSTOMER, keys, slot.value)
+    seen_to = run.store.noted(run.run_id, keys) if run.backfill else frozenset(keys)
     parents = parent_keys(run, slot, list(by_id.values()))
     echoes: list[CrossReference] = []
     changed: list[str] = []
     for each in references:
-        if _is_echo(run, slot, by_id[each.erp_id], agreed.get(each.key), parents):
+        if each.key in seen_to and _is_echo(run, slot, by_id[each.erp_id], agreed.get(each.key), parents):
             echoes.append(each)
         else:
             changed.append(each.key)
@@ -51,7 +56,7 @@ def _is_echo(
     Its date tells of invoices and orders, which change what the account shows. Changes come without custom fields, so
     that customers are always looked at where such fields are kept in step.
     """
-    if agreed is None or run.forced or run.backfill or any(name.startswith(CUSTOM) for name in run.rules):
+    if agreed is None or run.forced or any(name.startswith(CUSTOM) for name in run.rules):
         return False
     if agreed.get(SEEN) != seen(customer):
         return False

@@ -62,7 +62,7 @@ def call_children(run: AccountRun, page: Page[AccountItem]) -> None:
     new = [item.key for item in page if item.is_first_meeting and item.links]
     children = run.crm.child_accounts(new) if new else []
     linked = {key for slot in run.erps for key in run.store.bound(CUSTOMER, children, slot.value)}
-    run.again |= dict.fromkeys(sorted(linked - {item.key for item in page}))
+    run.again |= dict.fromkeys(sorted(linked.difference(new)))
 
 
 def route_linked(run: AccountRun, item: AccountItem) -> None:

@@ -55,9 +55,10 @@ class AccountRun(BaseRun):
         reads_all: Whether all accounts are read, as by a first run.
         again: Accounts to look at (again) at the end, because of what became of another one.
         ancestors: Accounts whose parents are being seen to first; one that turns up again is its own ancestor.
+        written: Accounts that this run has written, or whose customers it has.
     """
 
-    __slots__ = ("again", "ancestors", "backfill", "direction", "readings", "reads_all", "rules")
+    __slots__ = ("again", "ancestors", "backfill", "direction", "readings", "reads_all", "rules", "written")
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class AccountRun(BaseRun):
         self.reads_all = False
         self.again: dict[str, None] = {}
         self.ancestors: set[str] = set()
+        self.written: set[str] = set()
 
     @property
     def kind(self) -> str:

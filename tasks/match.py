@@ -13,7 +13,7 @@ from prefect_crm_erp.models.keys import fingerprint
 from prefect_crm_erp.models.matching import Match, match_customer
 from prefect_crm_erp.models.outcomes import Change, Note, Queue, Rejected, Verdict
 from prefect_crm_erp.models.paging import Page
-from prefect_crm_erp.models.records import Company, Customer
+from prefect_crm_erp.models.records import Company, Contact, Customer
 from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.run import BaseRun, by_slot
 from prefect_crm_erp.tasks.traveller import PLANNED, T, Traveller, open_items
@@ -84,12 +84,15 @@ class _Matching:
 
     def _use_linked(self, keys: Sequence[str]) -> None:
         """Customers that carry the account's id in the ERP, for instance because their creation was not answered."""
+        linked: dict[str, Customer] = {}
         for key, found in (self.erp.find(Customer, keys) if keys else {}).items():
             if len(found) > 1:
                 self._doubt(key, found, "has several customers with this account's id")
-                continue
-            self._bind(key, found[0], "linked", [])
-            self._settle(key, found[0])
+            else:
+                linked[key] = found[0]
+        self._bind([self._bound(key, customer, "linked", []) for key, customer in linked.items()])
+        for key, customer in linked.items():
+            self._settle(key, customer)
 
     def _undecided(self) -> list[str]:
         return [key for key, items in self.items.items() if items[0].verdict is None and not self._has_customer(key)]
@@ -143,7 +146,7 @@ class _Matching:
                 self._refuse(key, result)
                 return
             changes = [Change("crm_id", customer.key, key)]
-            self._bind(key, customer, f"linked by {rule}", changes)
+            self._bind([self._bound(key, customer, f"linked by {rule}", changes)])
         self._settle(key, customer)
 
     def _create(self, customers: Sequence[Customer]) -> None:
@@ -162,6 +165,7 @@ class _Matching:
                 self._leave([str(customer.key) for customer in group])
 
     def _create_in_company(self, customers: Sequence[Customer]) -> None:
+        created: dict[str, Customer] = {}
         for result in self.erp.write(customers, self._company(str(customers[0].key))):
             key = str(result.record.key)
             if isinstance(result, Rejected):
@@ -170,8 +174,10 @@ class _Matching:
             for item in self.items[key]:
                 item.notes += result.notes
                 item.is_new_customer = True
-            self._bind(key, result.record, "created", creation_changes(result.record))
-            self._settle(key, result.record)
+            created[key] = result.record
+        self._bind([self._bound(key, each, "created", creation_changes(each)) for key, each in created.items()])
+        for key, customer in created.items():
+            self._settle(key, customer)
 
     def _leave(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -191,9 +197,14 @@ class _Matching:
             terms = item.customer.payment_terms if item.customer else None
             item.customer = customer.model_copy(update={"payment_terms": terms or customer.payment_terms})
 
-    def _bind(self, key: str, customer: Customer, action: str, changes: Sequence[Change]) -> None:
-        if self.run.dry_run:
-            return
+    def _bind(self, bound: Sequence[tuple[Binding, AuditEntry]]) -> None:
+        """Tie accounts to customers in one transaction of the ledger; each one alone would wait for the disk."""
+        if not self.run.dry_run:
+            self.run.store.bind(self.run.run_id, [binding for binding, _ in bound], [entry for _, entry in bound])
+
+    def _bound(
+        self, key: str, customer: Customer, action: str, changes: Sequence[Change]
+    ) -> tuple[Binding, AuditEntry]:
         binding = Binding(
             kind=CUSTOMER,
             key=key,
@@ -211,7 +222,7 @@ class _Matching:
             target_id=str(customer.erp_id),
             changes=tuple(changes),
         )
-        self.run.store.bind(self.run.run_id, [binding], [entry])
+        return binding, entry
 
     def _doubt(self, key: str, candidates: Sequence[Customer], what: str) -> None:
         wanted = self.items[key][0].customer
@@ -256,13 +267,18 @@ def describe(customer: Customer) -> str:
     return ", ".join(filter(None, (customer.number, customer.name, place, customer.vat_number, linked)))
 
 
+_NOT_TOLD = {"erp_id", "number", "key", "other_keys", "modified_at", "companies", "contacts", "is_active"}
+
+
 def creation_changes(customer: Customer) -> list[Change]:
     """A new customer, field by field, for the audit trail and a dry run."""
-    values = customer.model_dump(
-        mode="json", exclude={"erp_id", "number", "key", "other_keys", "modified_at", "companies"}
-    )
     flat: dict[str, object] = {}
-    for name, value in values.items():
+    for name, value in customer.model_dump(mode="json", exclude=_NOT_TOLD).items():
         nested = {f"{name}.{part}": each for part, each in value.items()} if isinstance(value, dict) else {name: value}
         flat |= nested
-    return [Change(f"customer.{name}", None, str(value)) for name, value in flat.items() if value not in (None, "")]
+    told = [Change(f"customer.{name}", None, str(value)) for name, value in flat.items() if value not in (None, "")]
+    return told + [Change("customer.contact", None, _in_words(contact)) for contact in customer.contacts]
+
+
+def _in_words(contact: Contact) -> str:
+    return ", ".join(filter(None, (contact.full_name, contact.title, contact.email, contact.phone)))

@@ -120,7 +120,7 @@ def test_merged_accounts_with_a_customer_each_are_for_a_person_until_the_erp_has
 @pytest.mark.requirement("GB09")
 def test_a_deleted_customer_is_reported_until_it_is_restored(accounts: AccountWorld) -> None:
     account, prospect = accounts.account(), accounts.account()
-    accounts.sync(accounts.integration(policy=FIRST_DEAL), records=[prospect])
+    accounts.sync(accounts.integration(policy=FIRST_DEAL))
     accounts.sync(records=[account])
     for key in (account, prospect):
         accounts.world.company.sf.Account.delete(key)

@@ -121,7 +121,7 @@ def test_a_mapped_field_goes_both_ways_by_its_owner(accounts: AccountWorld) -> N
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "VAT number": ({**BERLIN, "VAT_Number__c": "DE999"}, "no VAT number"),
     "state": ({"BillingState": "Bavaria"}, "no state"),
-    "country": ({"BillingCountry": "Absurdistan"}, "not known"),
+    "country": ({"BillingCountry": "Absurdistan"}, "unknown country"),
 }
 
 
