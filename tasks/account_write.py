@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -181,7 +181,7 @@ def _shown_changes(run: AccountRun, item: AccountItem) -> list[Change]:
     if item.doubts:  # its reason is told when it is parked
         after |= {name: before[name] for name in _SYNC}
     changes = [
-        Change(f"{run.crm.system}: {_TITLES[name]}", before[name], value, "the ERP's, read-only in the CRM")
+        Change(f"{run.crm.system}: {SHOWN_TITLES[name]}", before[name], value, "the ERP's, read-only in the CRM")
         for name, value in after.items()
         if (before[name] or None) != (value or None)
     ]
@@ -192,7 +192,7 @@ def _shown_changes(run: AccountRun, item: AccountItem) -> list[Change]:
     return changes
 
 
-_TITLES = {
+SHOWN_TITLES: Final = {
     "erp_customer_number": "Customer number",
     "erp_credit_limit": "Credit limit",
     "erp_outstanding": "Outstanding",
@@ -202,6 +202,7 @@ _TITLES = {
     "erp_sync_status": "Sync status",
     "erp_sync_error": "Sync error",
 }
+"""What an account shows of its customer, as people read it."""
 
 
 def _send(run: AccountRun, items: Sequence[AccountItem]) -> None:
