@@ -76,7 +76,7 @@ class _Adoption:
         candidates = self._as_customers(list(accounts.values()))
         new: list[Customer] = []
         for customer in customers:
-            match = match_customer(customer, candidates)
+            match = match_customer(customer, candidates, self.run.integration.accounts.similarity)
             if match.customer:
                 self._tie(customer, str(match.customer.erp_id), f"found by {match.rule}", write=True)
             elif match.doubtful:
