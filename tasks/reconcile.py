@@ -21,8 +21,8 @@ from prefect_crm_erp.tasks.account_fields import erp_side, keepers, parent_keys,
 from prefect_crm_erp.tasks.account_item import AccountItem, Link
 from prefect_crm_erp.tasks.account_place import route_linked
 from prefect_crm_erp.tasks.account_run import AccountRun
+from prefect_crm_erp.tasks.account_show import show_customers
 from prefect_crm_erp.tasks.account_values import crm_values, in_words
-from prefect_crm_erp.tasks.account_write import show_customers
 from prefect_crm_erp.tasks.clean import clean_account
 from prefect_crm_erp.tasks.match import CUSTOMER
 

@@ -16,8 +16,8 @@ from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.ownership import Owner
 from prefect_crm_erp.models.records import Customer
 from prefect_crm_erp.tasks.account_run import AccountRun
+from prefect_crm_erp.tasks.account_show import SHOWN_TITLES
 from prefect_crm_erp.tasks.account_values import title
-from prefect_crm_erp.tasks.account_write import SHOWN_TITLES
 from prefect_crm_erp.tasks.markdown import NAME_WIDTH, SENTENCE_WIDTH, link, stacked, table, text
 from prefect_crm_erp.tasks.match import CUSTOMER
 from prefect_crm_erp.tasks.reconcile import RECORD, State, Tally
