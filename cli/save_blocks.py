@@ -8,6 +8,7 @@ from prefect.blocks.core import Block
 from pydantic import SecretStr
 
 from prefect_crm_erp.blocks import (
+    AccountPolicy,
     CodeLists,
     Integration,
     Ledger,
@@ -35,6 +36,7 @@ SUFFIXES = {
     "ledger": "ledger",
     "routing": "routing",
     "orders": "orders",
+    "accounts": "accounts",
     "code_lists": "code-lists",
 }
 """What is saved with an integration, and how its name ends when it has none yet."""
@@ -71,6 +73,7 @@ def sandbox_integration(name: str, systems: Systems, *, empty: bool = False) -> 
         ledger=Ledger(url=SecretStr(systems.ledger_url)),
         routing=routing_block(systems),
         orders=OrderPolicy(missing_products=MissingProducts.INITIAL_LOAD if empty else MissingProducts.PARK),
+        accounts=AccountPolicy(),
         code_lists=CodeLists(units={"Pack": "Unit", "Litre": "Unit", "Year": "Unit"}),
         ledger_name=name,
     )

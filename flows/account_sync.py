@@ -34,7 +34,8 @@ from prefect_crm_erp.tasks.account_place import call_children, parents_to_see_to
 from prefect_crm_erp.tasks.account_removals import follow_removals
 from prefect_crm_erp.tasks.account_report import SOURCE, record_account_outcomes, report_accounts
 from prefect_crm_erp.tasks.account_run import AccountRun, Direction
-from prefect_crm_erp.tasks.account_write import tell_reasons, write_accounts, write_customers
+from prefect_crm_erp.tasks.account_write import write_customers
+from prefect_crm_erp.tasks.account_write_back import tell_reasons, write_accounts
 from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.queues import park_records
 from prefect_crm_erp.tasks.report import RunReport, show_progress, start_progress

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Protocol, TypeVar
 
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
@@ -11,8 +12,9 @@ from prefect.states import Completed, Failed
 
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.tasks.markdown import text
-from prefect_crm_erp.tasks.report import RunReport, artifact_key
+from prefect_crm_erp.tasks.report import artifact_key
 
+R = TypeVar("R", bound="Report")
 _RUN_LOGGERS = ("flow_runs", "task_runs")
 
 
@@ -36,9 +38,22 @@ def log_errors_as_sentences() -> None:
         get_logger(name).addFilter(_expected_errors)
 
 
-def completed(report: RunReport) -> State[RunReport]:
-    """End the run as completed: the counts in the state's message; a caller gets the report."""
-    return Completed(message=report.in_words(), data=report)
+class Report(Protocol):
+    """What a flow gives to its caller."""
+
+    def in_words(self) -> str:
+        """The result as a sentence, for people."""
+        ...
+
+
+def completed(report: R, name: str = "Completed") -> State[R]:
+    """End the run as completed: the result in the state's message; a caller gets the report.
+
+    Args:
+        report: What the run has found or done.
+        name: Name of the state, for people who look at a list of runs.
+    """
+    return Completed(name=name, message=report.in_words(), data=report)
 
 
 def failed(error: ConnectorError, source: str) -> State[object]:

@@ -8,10 +8,11 @@ from uuid import uuid4
 
 from prefect.context import FlowRunContext
 
+from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.blocks.ledger import CrossReference
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
-from prefect_crm_erp.tasks.account_run import AccountRun
+from prefect_crm_erp.tasks.account_run import AccountRun, Direction
 from prefect_crm_erp.tasks.match import CUSTOMER
 
 
@@ -23,6 +24,23 @@ def new_run_id() -> str:
     context = FlowRunContext.get()
     start = str(uuid4())
     return f"{context.flow_run.id}/{start[:8]}" if context and context.flow_run else start
+
+
+def open_reading(integration: Integration, flow: str) -> AccountRun:
+    """A run over accounts and customers that only reads.
+
+    Args:
+        integration: The saved integration.
+        flow: Name of the flow, for the ledger.
+
+    Raises:
+        ConfigurationError: The integration has lost its references, or its ledger cannot be opened.
+    """
+    integration.check_references()
+    store = integration.ledger.open().for_integration(integration.state_name)
+    run = AccountRun(integration, Direction.BOTH, run_id=new_run_id(), store=store, dry_run=True)
+    store.start_run(run.run_id, flow=flow, source="accounts and customers", dry_run=True)
+    return run
 
 
 def aware(moment: datetime | None) -> datetime | None:

@@ -31,12 +31,13 @@ class Match:
     doubtful: tuple[Customer, ...] = ()
 
 
-def match_customer(wanted: Customer, candidates: Sequence[Customer]) -> Match:
+def match_customer(wanted: Customer, candidates: Sequence[Customer], similarity: int = SIMILAR_WORD) -> Match:
     """Choose among candidates: certain, none, or doubtful; never a guess.
 
     Args:
         wanted: The customer that an account describes, cleaned.
         candidates: Existing customers of the ERP.
+        similarity: From which similarity of its words (0–100) a name may be a misspelling of another.
 
     Returns:
         A certain match by VAT number, or by name and postal code; candidates in doubt when several match, when names
@@ -49,7 +50,7 @@ def match_customer(wanted: Customer, candidates: Sequence[Customer]) -> Match:
     certain = [each for each in possible if _same_place(wanted, each) and _same_name(wanted, each)]
     if len(certain) == 1 and _is_free(wanted, certain[0]):
         return Match(certain[0], "name and postal code")
-    doubtful = certain or [each for each in possible if _is_similar(wanted, each)]
+    doubtful = certain or [each for each in possible if _is_similar(wanted, each, similarity)]
     return Match(doubtful=tuple(doubtful))
 
 
@@ -80,15 +81,15 @@ def _is_free(wanted: Customer, other: Customer) -> bool:
     return not keys or wanted.key in keys
 
 
-def _is_similar(wanted: Customer, other: Customer) -> bool:
+def _is_similar(wanted: Customer, other: Customer, similarity: int) -> bool:
     """Same name where a postal code is missing, or a like name at the same postal code."""
     if _same_place(wanted, other):
-        return is_like(company_key(wanted.name), company_key(other.name))
+        return is_like(company_key(wanted.name), company_key(other.name), similarity)
     one_is_missing = not (postcode_key(wanted.billing.postal_code) and postcode_key(other.billing.postal_code))
     return one_is_missing and _same_name(wanted, other)
 
 
-def is_like(one: str, other: str) -> bool:
+def is_like(one: str, other: str, similarity: int = SIMILAR_WORD) -> bool:
     """Whether two names, in their normal form, may be spellings of one: word by word, or run together.
 
     Example:
@@ -98,11 +99,11 @@ def is_like(one: str, other: str) -> bool:
     ours, theirs = sorted(one.split()), sorted(other.split())
     if len(ours) != len(theirs):
         return "".join(one.split()) == "".join(other.split())
-    return all(_may_be_misspelt(word, twin) for word, twin in zip(ours, theirs, strict=True))
+    return all(_may_be_misspelt(word, twin, similarity) for word, twin in zip(ours, theirs, strict=True))
 
 
-def _may_be_misspelt(word: str, twin: str) -> bool:
+def _may_be_misspelt(word: str, twin: str, similarity: int) -> bool:
     if word == twin:
         return True
     short = min(len(word), len(twin)) < SHORTEST_WORD or word.isdigit() or twin.isdigit()
-    return not short and fuzz.ratio(word, twin) >= SIMILAR_WORD
+    return not short and fuzz.ratio(word, twin) >= similarity

@@ -76,7 +76,7 @@ class _Adoption:
         candidates = self._as_customers(list(accounts.values()))
         new: list[Customer] = []
         for customer in customers:
-            match = match_customer(customer, candidates)
+            match = match_customer(customer, candidates, self.run.integration.accounts.similarity)
             if match.customer:
                 self._tie(customer, str(match.customer.erp_id), f"found by {match.rule}", write=True)
             elif match.doubtful:
@@ -144,9 +144,11 @@ class _Adoption:
 
     def _tie(self, customer: Customer, account: str, why: str, *, write: bool) -> None:
         """Link customer and account; the account is then brought in step as any other."""
-        self.run.again[account] = None
         if self.run.dry_run:
+            verdict = Verdict(Outcome.WRITTEN, f"Dry run: it would be linked to the account {account}: {why}")
+            self.rows.append(self._row(customer, verdict))
             return
+        self.run.again[account] = None
         if write and not self._write_key(customer, account):
             return
         binding = Binding(

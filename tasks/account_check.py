@@ -46,9 +46,9 @@ def check_accounts(run: AccountRun, page: Page[AccountItem], from_erp: bool = Fa
 
 
 def look_up_links(run: AccountRun, items: Iterable[AccountItem]) -> None:
-    """Give accounts their ties to customers, as the ledger knows them."""
+    """Give accounts their ties to customers, as the ledger knows them; unused ERP connections do not count."""
     by_key = {item.key: item for item in items}
-    for slot in run.erps:
+    for slot in run.used_slots:
         bound = run.store.bound(CUSTOMER, list(by_key), slot.value)
         agreed = run.store.agreed(CUSTOMER, list(bound), slot.value)
         for key, references in bound.items():

@@ -46,22 +46,29 @@ def compare_fields(run: AccountRun, page: Page[AccountItem]) -> Page[AccountItem
 
 def _read_customers(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem]) -> None:
     absent = [item for item in items if item.links[slot].standing is None]
-    ids = [item.links[slot].binding.erp_id for item in absent]
-    found = _with_custom_values(run, slot, run.erps[slot].read(Customer, ids)) if ids else []
-    by_id = {each.erp_id: each for each in found}
-    by_key = {key: each for each in found for key in (each.key, *each.other_keys) if key}
+    read_standing(run, slot, absent)
     for item in absent:
-        # A customer that was merged into another one in the ERP comes as that one, which has its keys.
-        standing = by_id.get(item.links[slot].binding.erp_id) or by_key.get(item.key)
-        item.links[slot].standing = standing
+        standing = item.links[slot].standing
         if standing and standing.erp_id != item.links[slot].binding.erp_id:
             _rebind(run, item, slot, standing)
     standing_ones = [each for item in items if (each := item.links[slot].standing)]
     parents = parent_keys(run, slot, standing_ones)
-    bound = run.store.bound_by_erp_id(CUSTOMER, slot.value, [str(each.erp_id) for each in standing_ones])
-    first = {erp_id: references[0].key for erp_id, references in bound.items()}
+    first = keepers(run, slot, standing_ones)
     for item in items:
         _see_customer(run, item, item.links[slot], parents, first)
+
+
+def read_standing(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem]) -> None:
+    """Read the customers that accounts are linked to as they stand; `standing` of a link stays None where it is gone.
+
+    A customer that was merged into another one in the ERP comes as that one, which has its keys.
+    """
+    ids = [item.links[slot].binding.erp_id for item in items]
+    found = _with_custom_values(run, slot, run.erps[slot].read(Customer, ids)) if ids else []
+    by_id = {each.erp_id: each for each in found}
+    by_key = {key: each for each in found for key in (each.key, *each.other_keys) if key}
+    for item in items:
+        item.links[slot].standing = by_id.get(item.links[slot].binding.erp_id) or by_key.get(item.key)
 
 
 def _with_custom_values(run: AccountRun, slot: ErpSlot, customers: Sequence[Customer]) -> list[Customer]:
@@ -84,6 +91,12 @@ def parent_keys(run: AccountRun, slot: ErpSlot, customers: Sequence[Customer]) -
     """Accounts that the customers' parents belong to, by the parent's ERP id."""
     ids = {each.parent_id for each in customers if each.parent_id}
     bound = run.store.bound_by_erp_id(CUSTOMER, slot.value, sorted(ids)) if ids else {}
+    return {erp_id: references[0].key for erp_id, references in bound.items()}
+
+
+def keepers(run: AccountRun, slot: ErpSlot, customers: Sequence[Customer]) -> dict[str, str]:
+    """Accounts that keep customers in step, by ERP id: of several that share a customer the first."""
+    bound = run.store.bound_by_erp_id(CUSTOMER, slot.value, [str(each.erp_id) for each in customers])
     return {erp_id: references[0].key for erp_id, references in bound.items()}
 
 

@@ -43,6 +43,13 @@ class Link:
         self.changes: list[Change] = []
         self.skipped: set[str] = set()
 
+    @property
+    def customer(self) -> Customer:
+        """The customer as it stands in the ERP, once it was read."""
+        if self.standing is None:
+            raise LookupError(f"the customer {self.binding.erp_id} was not read")
+        return self.standing
+
 
 class AccountItem(Traveller):
     """One account on its way.

@@ -29,7 +29,7 @@ def place_accounts(run: AccountRun, page: Page[AccountItem]) -> Page[AccountItem
     """
     for item in open_items(page):
         if item.links:
-            _route_quietly(run, item)
+            route_linked(run, item)
     named = [item for item in open_items(page) if not item.links and item.account.erp_id]
     link_by_erp_id(run, named)
     look_up_links(run, named)
@@ -65,7 +65,7 @@ def call_children(run: AccountRun, page: Page[AccountItem]) -> None:
     run.again |= dict.fromkeys(sorted(linked.difference(new)))
 
 
-def _route_quietly(run: AccountRun, item: AccountItem) -> None:
+def route_linked(run: AccountRun, item: AccountItem) -> None:
     """The company of an account that is a customer already; it stays in its ERP whatever the routing says today."""
     routed = run.routing.route(item.account, run.integration.code_lists.countries)
     for slot, link in item.links.items():

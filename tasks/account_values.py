@@ -89,7 +89,7 @@ def erp_values(customer: Customer, integration: Integration) -> Values:
         "billing": billing,
         "shipping": None if shipping == billing else shipping,
         "phone": _phone(customer.phone, country),
-        "vat_number": _vat(customer.vat_number, country),
+        "vat_number": vat_value(customer.vat_number, country),
         "payment_terms": clean_text(customer.payment_terms),
         "contacts": _contact_values(
             [each.model_copy(update={"phone": _phone(each.phone, country)}) for each in customer.contacts]
@@ -123,7 +123,8 @@ def _contact_values(contacts: Sequence[Contact]) -> list[Values] | None:
     return sorted(rows, key=lambda row: str(row["key"])) or None
 
 
-def _vat(text: str | None, country: str | None) -> str | None:
+def vat_value(text: str | None, country: str | None) -> str | None:
+    """A VAT number in its compact form; one that is wrong for its country as it is typed."""
     try:
         return vat_number(text, country)
     except ValueError:

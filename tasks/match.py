@@ -45,6 +45,7 @@ class _Matching:
         self.run = run
         self.slot = slot
         self.erp = run.erps[slot]
+        self.similarity = run.integration.accounts.similarity
         self.turn = Turn(run, MATCHING, slot.value)
         self.items: dict[str, list[Traveller]] = {}
         for item in items:
@@ -117,9 +118,9 @@ class _Matching:
         again: list[str] = []
         for key in keys:
             wanted = self._wanted(key)
-            if self._decide(key, match_customer(wanted, candidates)):
+            if self._decide(key, match_customer(wanted, candidates, self.similarity)):
                 continue
-            twins = match_customer(wanted, new)
+            twins = match_customer(wanted, new, self.similarity)
             if twins.customer or twins.doubtful:
                 again.append(key)
             else:

@@ -156,6 +156,42 @@ class CrossReference(Binding):
     updated_at: datetime = field(kw_only=True)
 
 
+# ---------------------------------------------------------------------- reconciliation
+
+
+@dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """A field in which a linked pair of records differs. Values are as people read them; None for an empty one.
+
+    Attributes:
+        key: Key of the CRM record.
+        erp: Name of the ERP connection.
+        field: Canonical name of the field.
+        crm_value: What the CRM has.
+        erp_value: What the ERP has.
+        owner: Who owns the field.
+        name: What people know the CRM record by.
+        erp_id: The ERP's own id of its record.
+        erp_number: Number that people know the ERP's record by.
+        run_id: The reconciliation that saw it last; filled in by the ledger, as are the next two.
+        since: When the first reconciliation saw it since when it has been there without a break.
+        times: How many reconciliations in a row have seen it.
+    """
+
+    key: str
+    erp: str
+    field: str
+    crm_value: str | None
+    erp_value: str | None
+    owner: str
+    name: str
+    erp_id: str
+    erp_number: str | None = None
+    run_id: str | None = None
+    since: datetime | None = None
+    times: int = 0
+
+
 # ---------------------------------------------------------------------- queues
 
 

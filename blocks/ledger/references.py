@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, func, select
 
 from prefect_crm_erp.blocks.ledger.audit import add_entries
 from prefect_crm_erp.blocks.ledger.claims import settle
@@ -81,6 +81,34 @@ class References(Part):
         with self.database.reading() as connection:
             found = self._find_references(connection, CrossReferenceRow.kind == kind, erp_number=numbers)
         return _grouped(found, "erp_number")
+
+    def bound_pages(self, kind: str, page_size: int = 200) -> Iterator[dict[str, list[CrossReference]]]:
+        """All bound keys with their references, in the order of the keys, page by page; for ledgers too large to hold.
+
+        A key that is bound while the pages are read comes when its place is still ahead, and not otherwise.
+
+        Args:
+            kind: What the keys are of.
+            page_size: Keys of one page.
+        """
+        mine = (CrossReferenceRow.integration == self.integration, CrossReferenceRow.kind == kind)
+        ordered = select(CrossReferenceRow.key).where(*mine).distinct().order_by(CrossReferenceRow.key).limit(page_size)
+        further = ordered
+        while True:
+            with self.database.reading() as connection:
+                keys = list(connection.scalars(further))
+                found = self._find_references(connection, CrossReferenceRow.kind == kind, key=keys)
+            if not keys:
+                return
+            grouped = _grouped(found, "key")
+            yield {key: grouped[key] for key in keys}
+            further = ordered.where(CrossReferenceRow.key > keys[-1])
+
+    def count_bound(self, kind: str) -> int:
+        """How many references there are: one for each key, ERP connection and company."""
+        mine = (CrossReferenceRow.integration == self.integration, CrossReferenceRow.kind == kind)
+        with self.database.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(CrossReferenceRow).where(*mine)) or 0
 
     def unbind(self, run_id: str, kind: str, key: str, erp: str, audit: Sequence[AuditEntry]) -> None:
         """End the reference of a key in an ERP connection, for a record whose key has become another one.

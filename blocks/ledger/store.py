@@ -9,13 +9,14 @@ from prefect_crm_erp.blocks.ledger.agreements import Agreements
 from prefect_crm_erp.blocks.ledger.audit import Audit
 from prefect_crm_erp.blocks.ledger.claims import Claims
 from prefect_crm_erp.blocks.ledger.database import Database
+from prefect_crm_erp.blocks.ledger.discrepancies import Discrepancies
 from prefect_crm_erp.blocks.ledger.queues import Queues
 from prefect_crm_erp.blocks.ledger.references import References
 from prefect_crm_erp.blocks.ledger.runs import Runs
 from prefect_crm_erp.blocks.ledger.watermarks import Watermarks
 
 
-class LedgerStore(Runs, Claims, References, Agreements, Watermarks, Queues, Audit):
+class LedgerStore(Runs, Claims, References, Agreements, Discrepancies, Watermarks, Queues, Audit):
     """Sync state of one integration. May be used by several threads at once; every method is one transaction.
 
     Methods raise `TransientError` when the database does not answer, and `ValueError` for keys that no database could

@@ -147,6 +147,27 @@ class AgreementRow(Base):
     agreed_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
+class DiscrepancyRow(Base):
+    """A field in which a linked pair of records differed when it was last looked at; it goes when they agree again."""
+
+    __tablename__ = "ledger_discrepancy"
+
+    integration: Mapped[str] = mapped_column(Name, primary_key=True)
+    kind: Mapped[str] = mapped_column(Name, primary_key=True)
+    key: Mapped[str] = mapped_column(LongKey, primary_key=True)
+    erp: Mapped[str] = mapped_column(Name, primary_key=True)
+    field: Mapped[str] = mapped_column(LongKey, primary_key=True)
+    crm_value: Mapped[str | None] = mapped_column(FreeText)
+    erp_value: Mapped[str | None] = mapped_column(FreeText)
+    owner: Mapped[str] = mapped_column(FreeText)
+    name: Mapped[str] = mapped_column(FreeText)
+    erp_id: Mapped[str] = mapped_column(FreeText)
+    erp_number: Mapped[str | None] = mapped_column(FreeText)
+    since: Mapped[datetime] = mapped_column(UtcTime)
+    times: Mapped[int] = mapped_column(Integer)
+    run_id: Mapped[str] = mapped_column(Name)
+
+
 class WatermarkRow(Base):
     """How far a stream of changes has been dealt with."""
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from prefect_crm_erp.blocks.crm.base import ContactScope
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.models.keys import fold
+from prefect_crm_erp.models.matching import SIMILAR_WORD
 from prefect_crm_erp.models.ownership import Owner, Rule, TieBreaker
 from prefect_crm_erp.models.records import Account
 
@@ -211,6 +212,14 @@ class AccountPolicy(OrderedForm, Block):
         default=ErpCustomers.CREATE,
         title="Customers without account",
         description="What happens to a customer of the ERP that no account belongs to.",
+    )
+    similarity: int = Field(
+        default=SIMILAR_WORD,
+        ge=50,
+        le=100,
+        title="Similarity of names",
+        description="From which similarity of its words, in percent, a name at the same postal code may be the same "
+        "company, so that a person is asked.",
     )
     contacts: ContactScope = Field(
         default=ContactScope.BILLING, title="Contacts", description="Which contacts of an account travel to the ERP."

@@ -319,6 +319,28 @@ def test_thousands_of_keys_are_looked_up_at_once(store: LedgerStore) -> None:
     assert store.renew("order", keys, "run", LEASE) == set(keys)
 
 
+def test_all_bound_keys_come_page_by_page_with_all_their_references_and_are_counted(ledgers: Ledgers) -> None:
+    store, other = ledgers.store(), ledgers.store()
+    customers = [binding(key, kind="customer") for key in KEYS[:7]]
+    in_second = binding(KEYS[6], "second", kind="customer", erp="netsuite")
+    store.bind("run", [*reversed(customers), in_second, binding("an order")])
+    other.bind("run", [binding("of another integration", kind="customer")])
+    pages = list(store.bound_pages("customer", page_size=3))
+    assert [list(page) for page in pages] == [KEYS[0:3], KEYS[3:6], KEYS[6:7]]
+    assert sorted(each.erp for each in pages[2][KEYS[6]]) == ["netsuite", "tryton"]
+    assert store.count_bound("customer") == 8 == sum(len(found) for page in pages for found in page.values())
+    assert list(store.bound_pages("product")) == []
+
+
+def test_keys_that_are_bound_or_ended_while_pages_are_read_neither_repeat_nor_stop_them(store: LedgerStore) -> None:
+    store.bind("run", [binding(key, kind="customer") for key in KEYS[2:8]])
+    pages = store.bound_pages("customer", page_size=2)
+    assert list(next(pages)) == KEYS[2:4]
+    store.bind("run", [binding(KEYS[0], kind="customer"), binding(KEYS[9], kind="customer")])
+    store.unbind("run", "customer", KEYS[4], "tryton", [])
+    assert [key for page in pages for key in page] == [*KEYS[5:8], KEYS[9]]
+
+
 def statements_for(store: LedgerStore, keys: Sequence[str]) -> int:
     """How often the database is asked while a page of records goes its whole way."""
     engine, asked = store.database.engine, Counter[str]()

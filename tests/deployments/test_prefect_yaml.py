@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 from prefect.utilities.importtools import import_object
 from world import World
 
 from prefect_crm_erp.blocks import Integration
-from prefect_crm_erp.flows import quote_to_order
+from prefect_crm_erp.flows import account_sync, duplicate_report, quote_to_order, reconcile
 
+ABOUT_ACCOUNTS: dict[str, tuple[Any, timedelta | str, dict[str, Any]]] = {
+    "accounts and customers": (account_sync, timedelta(hours=1), {"dry_run": True}),
+    "daily reconciliation": (reconcile, "30 5 * * *", {}),
+    "weekly duplicate report": (duplicate_report, "0 4 * * 1", {}),
+}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,11 +31,12 @@ def prefect_command(*words: str) -> str:
     """Run Prefect's own command line against the tests' server."""
     environment = {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value()), "PREFECT_CLI_COLORS": "false"}
     command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
+@pytest.mark.requirement("S11", "Q04")
 def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_worker(world: World) -> None:
     world.deal()
     runs: list[UUID] = []
@@ -51,10 +60,19 @@ def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_
             run = client.create_flow_run_from_deployment(deployment.id, parameters={"dry_run": True})
             assert run.parameters["integration"] == deployment.parameters["integration"]
             runs.append(run.id)
+        for name, (flow, rhythm, parameters) in ABOUT_ACCOUNTS.items():
+            deployment = found[name]
+            assert import_object(str(deployment.entrypoint)) is flow
+            assert deployment.description
+            assert not deployment.pull_steps
+            (planned,) = deployment.schedules
+            assert planned.active
+            assert rhythm in (getattr(planned.schedule, "interval", None), getattr(planned.schedule, "cron", None))
+            runs.append(client.create_flow_run_from_deployment(deployment.id, parameters=parameters).id)
     prefect_command("worker", "start", "--pool", "erp", "--run-once", "--install-policy", "never")
     with get_client(sync_client=True) as client:
         states = [client.read_flow_run(run).state for run in runs]
-    assert [str(state and state.type.value) for state in states] == ["COMPLETED"] * 3, states
+    assert [str(state and state.type.value) for state in states] == ["COMPLETED"] * 6, states
     assert "1 would be written" in str(states[0] and states[0].message)
     loaded = Integration.load("production", _sync=True)
     assert loaded.erp.server_url == integration.erp.server_url

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from account_world import AccountWorld, reading_from_now
@@ -70,6 +71,7 @@ class History(RuleBasedStateMachine):
         self.cut_off = self.integration.model_copy(update={"erp": accounts.world.tryton(server_url=line.url)})
         self.line = line
         self.numbers = count(1)
+        self.own = uuid4().int % 10**12  # the ERP keeps the customers of other histories: names must be told apart
         self.names: dict[str, str] = {}  # account to the name that its owner, the CRM, gave it last
         self.streets: dict[int, str] = {}  # party to the street that its owner, the ERP, gave it last
         self.phones: dict[str, set[str]] = {}
@@ -81,7 +83,7 @@ class History(RuleBasedStateMachine):
 
     @rule()
     def found(self) -> None:
-        name = f"Company {next(self.numbers)} of {id(self)}"
+        name = f"Company {self._unique()}"
         account = self.accounts.account(Name=name, Phone=self._phone())
         self.names[account] = name
         self.phones[account] = {self._last_phone}
@@ -90,7 +92,7 @@ class History(RuleBasedStateMachine):
     @rule(data=st.data(), field=st.sampled_from(["Name", "BillingStreet", "Phone"]))
     def edit_in_the_crm(self, data: st.DataObject, field: str) -> None:
         account = data.draw(st.sampled_from(self._living()))
-        value = self._phone() if field == "Phone" else f"{field} {next(self.numbers)}"
+        value = self._phone() if field == "Phone" else f"{field} {self._unique()}"
         self.accounts.edit(account, **{field: value})
         if field == "Name":
             self.names[account] = value
@@ -109,10 +111,10 @@ class History(RuleBasedStateMachine):
             self.accounts.phone(party, self._phone())
             self.phones[account].add(self._last_phone)
         elif field == "street":
-            self.streets[party] = f"Street {next(self.numbers)}"
+            self.streets[party] = f"Street {self._unique()}"
             self.accounts.move(party, street=self.streets[party])
         else:
-            self.accounts.change(party, name=f"Foreign {next(self.numbers)}")
+            self.accounts.change(party, name=f"Foreign {self._unique()}")
 
     @precondition(lambda self: len(self._living()) > 1)
     @rule(data=st.data())
@@ -196,6 +198,9 @@ class History(RuleBasedStateMachine):
 
     def _party(self, account: str) -> int | None:
         return next(iter(self.accounts.parties(account)), None)
+
+    def _unique(self) -> str:
+        return f"{next(self.numbers)} {self.own}"
 
     def _phone(self) -> str:
         self._last_phone = f"+1617555{next(self.numbers):04d}"

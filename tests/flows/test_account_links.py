@@ -151,6 +151,9 @@ def test_a_customer_of_the_erp_finds_its_account_or_becomes_one_once_it_has_boug
     )
     linked = accounts.new_party("SALEM OPTICS INC")
     idle = accounts.new_party("Idle Visitor Ltd")
+    dry = accounts.sync(integration, dry_run=True)
+    assert known in accounts.row(dry, f"main:{linked}").reason
+    assert accounts.parties(known) == []
     report = accounts.sync(integration)
     assert accounts.parties(known) == [linked]
     assert accounts.row(report, f"main:{idle}").outcome is Outcome.EXCLUDED

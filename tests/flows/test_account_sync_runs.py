@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from account_world import AccountWorld
+from artifacts import published
 from world import BERLIN
 
-from prefect_crm_erp.blocks import CustomFieldMap, FieldOwner, MappedField, NewCustomers
+from prefect_crm_erp.blocks import CustomFieldMap, FieldOwner, MappedField
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 
@@ -206,14 +207,13 @@ def test_a_run_with_nothing_to_do_costs_five_calls_at_most(accounts: AccountWorl
     assert sum(accounts.world.org.calls().values()) <= 5
 
 
-@pytest.mark.requirement("A06", "B05")
-def test_a_policy_that_nobody_signed_off_says_so_in_the_summary(accounts: AccountWorld) -> None:
-    policy = {"new_customers": NewCustomers.FIRST_DEAL}
-    assert not accounts.integration(policy=policy).accounts.is_signed_off
-    signed = {
-        **policy,
-        "signed_off_by_sales": "R. Ohm",
-        "signed_off_by_finance": "J. Joule",
-        "signed_off_on": "2026-01-05",
-    }
-    assert accounts.integration(policy=signed).accounts.is_signed_off
+@pytest.mark.requirement("A06", "A07")
+def test_the_summary_says_who_has_signed_off_the_owners_or_that_nobody_has(accounts: AccountWorld) -> None:
+    accounts.sync()
+    assert "Nobody has signed off" in published("accounts-summary")
+    policy = {"signed_off_by_sales": "R. Ohm", "signed_off_by_finance": "J. Joule", "signed_off_on": "2026-01-05"}
+    accounts.sync(accounts.integration(policy=policy))
+    summary = published("accounts-summary")
+    assert "R. Ohm" in summary
+    assert "J. Joule" in summary
+    assert "Nobody" not in summary

@@ -69,3 +69,9 @@ def test_the_same_name_elsewhere_is_a_new_customer() -> None:
     match = match_customer(WANTED, [munich, vienna])
     assert match.customer is None
     assert not match.doubtful
+
+
+def test_the_similarity_that_makes_a_person_look_can_be_set() -> None:
+    misspelt = existing(name=WANTED.name.replace("e", "a", 1))
+    assert match_customer(WANTED, [misspelt], similarity=80).doubtful == (misspelt,)
+    assert not match_customer(WANTED, [misspelt], similarity=100).doubtful
