@@ -12,7 +12,7 @@ from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.ownership import Owner, Rule, Side
-from prefect_crm_erp.models.records import Company
+from prefect_crm_erp.models.records import Company, Customer
 from prefect_crm_erp.tasks.account_values import rules_of
 from prefect_crm_erp.tasks.run import BaseRun, Reading
 
@@ -150,4 +150,8 @@ class AccountRun(BaseRun):
                 system=self.crm.system,
             )
         self.check_erps([MappedRecord.ACCOUNT])
+        if self.backfill and not self.dry_run:
+            for slot in self.used_slots:
+                with self.guard(slot, ()):
+                    self.known[slot].are_all = self.erps[slot].is_empty(Customer)
         return self

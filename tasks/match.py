@@ -15,6 +15,7 @@ from prefect_crm_erp.models.outcomes import Change, Note, Queue, Rejected, Verdi
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Contact, Customer
 from prefect_crm_erp.tasks.claims import Turn
+from prefect_crm_erp.tasks.known_customers import KnownCustomers
 from prefect_crm_erp.tasks.run import BaseRun, by_slot
 from prefect_crm_erp.tasks.traveller import PLANNED, T, Traveller, open_items
 
@@ -45,6 +46,7 @@ class _Matching:
         self.run = run
         self.slot = slot
         self.erp = run.erps[slot]
+        self.known = run.known[slot]
         self.similarity = run.integration.accounts.similarity
         self.turn = Turn(run, MATCHING, slot.value)
         self.items: dict[str, list[Traveller]] = {}
@@ -112,19 +114,20 @@ class _Matching:
 
     def _round(self, keys: Sequence[str]) -> list[str]:
         """Match against the ERP; create what is clearly new; give back the accounts that must look again."""
-        candidates = self.erp.candidates([self._wanted(key) for key in keys])
-        candidates += self.run.new_customers[self.slot]
+        candidates = [] if self.known.are_all else self.erp.candidates([self._wanted(key) for key in keys])
         new: list[Customer] = []
+        fresh = KnownCustomers()
         again: list[str] = []
         for key in keys:
             wanted = self._wanted(key)
-            if self._decide(key, match_customer(wanted, candidates, self.similarity)):
+            if self._decide(key, match_customer(wanted, [*candidates, *self.known.like(wanted)], self.similarity)):
                 continue
-            twins = match_customer(wanted, new, self.similarity)
+            twins = match_customer(wanted, fresh.like(wanted), self.similarity)
             if twins.customer or twins.doubtful:
                 again.append(key)
             else:
                 new.append(wanted)
+                fresh.add(wanted)
         self._create(new)
         return again
 
@@ -132,8 +135,14 @@ class _Matching:
         if match.doubtful:
             self._doubt(key, match.doubtful, "might be an existing customer of")
         elif match.customer:
-            self._link(key, match.customer, match.rule)
+            self._link(key, self._whole(match.customer), match.rule)
         return bool(match.doubtful or match.customer)
+
+    def _whole(self, customer: Customer) -> Customer:
+        """A customer with all that the ERP has of it: known ones are remembered by what matching needs."""
+        if not self.known.are_all or customer.erp_id == PLANNED:
+            return customer
+        return next(iter(self.erp.read(Customer, [str(customer.erp_id)])), customer)
 
     def _link(self, key: str, customer: Customer, rule: str) -> None:
         """Tie an existing customer to the account: its key is added, nothing else is touched."""
@@ -176,6 +185,8 @@ class _Matching:
                 item.notes += result.notes
                 item.is_new_customer = True
             created[key] = result.record
+            if self.known.are_all:
+                self.known.add(result.record)
         self._bind([self._bound(key, each, "created", creation_changes(each)) for key, each in created.items()])
         for key, customer in created.items():
             self._settle(key, customer)
@@ -189,7 +200,7 @@ class _Matching:
     def _pretend(self, customer: Customer) -> None:
         key = str(customer.key)
         planned = customer.model_copy(update={"erp_id": PLANNED, "number": PLANNED})
-        self.run.new_customers[self.slot].append(planned)
+        self.known.add(planned)
         self.items[key][0].changes += creation_changes(customer)
         self._settle(key, planned)
 

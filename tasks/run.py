@@ -28,6 +28,7 @@ from prefect_crm_erp.models.records import (
     Record,
     SalesOrder,
 )
+from prefect_crm_erp.tasks.known_customers import KnownCustomers
 from prefect_crm_erp.tasks.traveller import T, Traveller
 
 PROBE_AFTER_SECONDS = 60
@@ -86,7 +87,7 @@ class BaseRun(ABC):
         "erps",
         "forced",
         "integration",
-        "new_customers",
+        "known",
         "routing",
         "run_id",
         "started_at",
@@ -111,7 +112,7 @@ class BaseRun(ABC):
         self.crm: CRM = integration.crm
         self.erps: dict[ErpSlot, ERP] = dict(integration.erps())
         self.routing = integration.routing.table()
-        self.new_customers: dict[ErpSlot, list[Customer]] = {slot: [] for slot in self.erps}
+        self.known: dict[ErpSlot, KnownCustomers] = {slot: KnownCustomers() for slot in self.erps}
         self._companies: dict[tuple[ErpSlot, str], Company] = {}
         self._down: dict[ErpSlot, tuple[str, float]] = {}
 

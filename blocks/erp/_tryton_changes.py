@@ -30,7 +30,7 @@ class Source:
         owner: Its field with the record's id.
         deactivable: Whether its records can be deactivated; deactivating is a change too.
         is_view: Whether it is a view of another model; Tryton filters a view by the dates of its rows, but shows the
-            time of reading in place of them.
+            time of reading in place of them. Such a change takes its place at the beginning: it is not before it.
         only: Clauses for the rows that count.
     """
 
@@ -101,7 +101,7 @@ def _last_changes(
         fields = [_TIME, source.owner]
         domain = _domain(source, start, company)
         for row in database.search(source.model, domain, fields, rows_per_call=_TIMES_PER_READ):
-            owner, moment = row[source.owner], row[_TIME]
+            owner, moment = row[source.owner], start if source.is_view and start else row[_TIME]
             last[owner] = max(last.get(owner, moment), moment)
     return last
 

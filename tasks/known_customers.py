@@ -1,0 +1,74 @@
+"""Known customers: what a run remembers of the customers that it has made or planned, for its next pages to match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from prefect_crm_erp.models.keys import company_key, postcode_key
+from prefect_crm_erp.models.records import Address, Customer
+
+
+class _Known(NamedTuple):
+    """The little of a customer that matching looks at: a first load of many thousands is in memory at once."""
+
+    erp_id: str | None
+    number: str | None
+    key: str | None
+    name: str
+    vat_number: str | None
+    postal_code: str | None
+    city: str | None
+    country: str | None
+
+    def to_customer(self) -> Customer:
+        address = Address(postal_code=self.postal_code, city=self.city, country=self.country)
+        return Customer(
+            erp_id=self.erp_id,
+            number=self.number,
+            key=self.key,
+            name=self.name,
+            vat_number=self.vat_number,
+            billing=address,
+        )
+
+
+class KnownCustomers:
+    """Customers of one ERP that a run knows, found by what makes a match: VAT number, postal code or name.
+
+    Attributes:
+        are_all: Whether the ERP has no others, because it had none when a first load began.
+    """
+
+    __slots__ = ("_found_by", "are_all")
+
+    def __init__(self) -> None:
+        self._found_by: dict[str, list[_Known]] = {}
+        self.are_all = False
+
+    def add(self, customer: Customer) -> None:
+        """Remember a customer."""
+        billing = customer.billing
+        known = _Known(
+            customer.erp_id,
+            customer.number,
+            customer.key,
+            customer.name,
+            customer.vat_number,
+            billing.postal_code,
+            billing.city,
+            billing.country,
+        )
+        for word in _words(customer):
+            self._found_by.setdefault(word, []).append(known)
+
+    def like(self, customer: Customer) -> list[Customer]:
+        """Known customers with the same VAT number, postal code or name: no other one could be a match."""
+        found = (known for word in _words(customer) for known in self._found_by.get(word, ()))
+        return [known.to_customer() for known in dict.fromkeys(found)]
+
+
+def _words(customer: Customer) -> Iterable[str]:
+    postcode = postcode_key(customer.billing.postal_code)
+    words = {"vat": customer.vat_number, "postcode": postcode, "name": company_key(customer.name)}
+    return [f"{kind} {word}" for kind, word in words.items() if word]
