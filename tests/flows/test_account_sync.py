@@ -6,7 +6,6 @@ import time
 
 import pytest
 from account_world import AccountWorld
-from world import BERLIN
 
 from prefect_crm_erp.blocks import FieldOwner, NewCustomers
 from prefect_crm_erp.models.outcomes import Outcome, Queue
@@ -183,11 +182,4 @@ def test_the_account_shows_credit_limit_and_use_of_its_customer(accounts: Accoun
     accounts.edit(account, ERP_Credit_Used__c=1)  # a read-only copy: whatever is written there does not stay
     accounts.sync()
     assert accounts.shown(account, "ERP_Credit_Used__c")["ERP_Credit_Used__c"] == shown["ERP_Credit_Used__c"]
-    assert accounts.in_step(accounts.sync())
-
-
-def test_berlin(accounts: AccountWorld) -> None:
-    account = accounts.account(**BERLIN, VAT_Number__c="DE 136 695 976")
-    accounts.sync()
-    assert accounts.party(account)["tax_identifier."]["code"]
     assert accounts.in_step(accounts.sync())
