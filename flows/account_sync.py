@@ -133,6 +133,7 @@ def _sync(run: AccountRun, named: list[str], since: datetime | None) -> RunRepor
             adopt_customers(run, slot, customers)
             changed = changed_keys(run, slot, customers)
             done += _bring_in_step(run, named_pages(run, changed), progress, again=True)
+            run.remember_place()
     while run.again:
         keys = list(run.again)
         run.again.clear()
@@ -148,6 +149,7 @@ def _bring_in_step(run: AccountRun, pages: Iterator[Page[Account]], progress: UU
         done += len(page)
         if not again:
             show_progress(progress, done, run.announced)
+            run.remember_place()
     return done
 
 
@@ -164,8 +166,6 @@ def _page_road(run: AccountRun, page: Page[AccountItem], again: bool) -> None:
     page = tell_reasons(run, page)
     call_children(run, page)
     record_account_outcomes(run, page)
-    if run.backfill:
-        run.remember_place()
 
 
 def _parents_first(run: AccountRun, page: Page[AccountItem]) -> None:

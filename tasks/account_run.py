@@ -122,7 +122,9 @@ class AccountRun(BaseRun):
         return self.reading(self.stream("accounts")).announced
 
     def remember_place(self) -> None:
-        """Note how far a first load has come: a broken one goes on from here."""
+        """Note how far a first load has come, once a page is dealt with: a broken one goes on from here."""
+        if self.dry_run or not self.backfill:
+            return
         for stream, reading in self.readings.items():
             if reading.reached is not None:
                 self.store.advance(stream, reading.reached)

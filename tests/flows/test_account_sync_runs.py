@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from account_world import AccountWorld
 from artifacts import published
+from cutting_proxy import Cut, CuttingProxy
+from flow_process import flow_process
 from world import BERLIN
 
-from prefect_crm_erp.blocks import CustomFieldMap, FieldOwner, MappedField
+from prefect_crm_erp.blocks import CustomFieldMap, FieldOwner, Ledger, MappedField
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 
@@ -217,3 +219,24 @@ def test_the_summary_says_who_has_signed_off_the_owners_or_that_nobody_has(accou
     assert "R. Ohm" in summary
     assert "J. Joule" in summary
     assert "Nobody" not in summary
+
+
+@pytest.mark.requirement("GB07", "GB11")
+def test_a_first_load_that_is_killed_leaves_no_gap(accounts: AccountWorld, line: CuttingProxy) -> None:
+    accounts.world.org.clock(skew_seconds=-5 * 3600)  # longer ago than what is read again
+    top = accounts.account(Name="Topmost Inc")
+    keys = [accounts.account(ParentId=top) for _ in range(3)]
+    accounts.world.org.clock(skew_seconds=0)
+    accounts.edit(top, Phone="617 555 0177")  # read last, and seen to before its children
+    ledger = Ledger(url=accounts.integration().ledger.url, lease_seconds=2)
+    integration = accounts.integration(erp=accounts.world.tryton(server_url=line.url), ledger=ledger)
+    with (
+        line.hold(Cut.BEFORE, containing=accounts.shown(keys[0], "Name")["Name"], then_cut=True) as hold,
+        flow_process(integration, flow="account_sync", backfill=True) as process,
+    ):
+        hold.wait()
+        process.kill()
+    report = accounts.sync(accounts.integration(ledger=ledger), backfill=True)
+    assert {row.crm_id for row in report.rows if row.crm_id in keys} == set(keys)
+    assert [len(accounts.parties(key)) for key in (top, *keys)] == [1, 1, 1, 1]
+    assert accounts.in_step(accounts.sync())
