@@ -17,7 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_crm_erp import flows
 from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.models.outcomes import Outcome
-from prefect_crm_erp.tasks import extract
+from prefect_crm_erp.tasks import account_extract, extract
 
 SECONDS = 60
 """Longest wait for a process, or for what it does."""
@@ -32,7 +32,7 @@ class FlowProcess:
 
     Args:
         integration: What to run; the process opens connections of its own.
-        page_size: Deals of one page.
+        page_size: Deals or accounts of one page.
         gate: The run begins when this is set; at once by default.
         flow: Name of the flow.
         parameters: Further parameters of the flow.
@@ -122,7 +122,7 @@ def _run(
     gate: Event | None,
     answer: Connection,
 ) -> None:
-    extract.PAGE_SIZE = page_size
+    extract.PAGE_SIZE = account_extract.PAGE_SIZE = page_size
     if gate is not None:
         gate.wait(SECONDS)
     with temporary_settings({PREFECT_API_URL: api_url}):

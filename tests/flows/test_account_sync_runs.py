@@ -223,16 +223,18 @@ def test_the_summary_says_who_has_signed_off_the_owners_or_that_nobody_has(accou
 
 @pytest.mark.requirement("GB07", "GB11")
 def test_a_first_load_that_is_killed_leaves_no_gap(accounts: AccountWorld, line: CuttingProxy) -> None:
-    accounts.world.org.clock(skew_seconds=-5 * 3600)  # longer ago than what is read again
     top = accounts.account(Name="Topmost Inc")
-    keys = [accounts.account(ParentId=top) for _ in range(3)]
+    keys = []
+    for hours in (5, 4, 3):  # further apart than what is read again
+        accounts.world.org.clock(skew_seconds=-hours * 3600)
+        keys.append(accounts.account(ParentId=top))
     accounts.world.org.clock(skew_seconds=0)
     accounts.edit(top, Phone="617 555 0177")  # read last, and seen to before its children
     ledger = Ledger(url=accounts.integration().ledger.url, lease_seconds=2)
     integration = accounts.integration(erp=accounts.world.tryton(server_url=line.url), ledger=ledger)
     with (
         line.hold(Cut.BEFORE, containing=accounts.shown(keys[0], "Name")["Name"], then_cut=True) as hold,
-        flow_process(integration, flow="account_sync", backfill=True) as process,
+        flow_process(integration, flow="account_sync", page_size=2, backfill=True) as process,
     ):
         hold.wait()
         process.kill()
