@@ -6,6 +6,7 @@ import time
 
 import pytest
 from account_world import AccountWorld
+from world import BERLIN
 
 from prefect_crm_erp.blocks import FieldOwner, NewCustomers
 from prefect_crm_erp.models.outcomes import Outcome, Queue
@@ -112,6 +113,17 @@ def test_changes_within_the_grace_period_wait_for_a_person_and_the_other_fields_
     accounts.sync()
     shown = accounts.shown(account, "ERP_Sync_Status__c", "ERP_Sync_Error__c")
     assert (shown["ERP_Sync_Status__c"], shown["ERP_Sync_Error__c"]) == ("Synced", None)
+    assert accounts.in_step(accounts.sync())
+
+
+@pytest.mark.requirement("A04", "K06", "J01", "O01")
+def test_an_account_shows_credit_in_the_currency_of_its_own_company(accounts: AccountWorld) -> None:
+    account = accounts.account(**BERLIN)
+    accounts.sync()
+    accounts.terms(accounts.party(account)["id"], "Net 60")
+    accounts.sync()
+    shown = accounts.shown(account, "Payment_Terms__c", "ERP_Payment_Terms__c", "ERP_Credit_Currency__c")
+    assert list(shown.values())[1:] == ["Net 60", "Net 60", "EUR"]
     assert accounts.in_step(accounts.sync())
 
 
