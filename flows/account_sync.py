@@ -25,7 +25,6 @@ from prefect_crm_erp.tasks.account_extract import (
     extract_accounts,
     extract_customers,
     named_pages,
-    report_absent_accounts,
     source_pages,
 )
 from prefect_crm_erp.tasks.account_fields import compare_fields
@@ -37,6 +36,7 @@ from prefect_crm_erp.tasks.account_run import AccountRun, Direction
 from prefect_crm_erp.tasks.account_write import write_customers
 from prefect_crm_erp.tasks.account_write_back import tell_reasons, write_accounts
 from prefect_crm_erp.tasks.claims import Turn
+from prefect_crm_erp.tasks.extract import report_absent
 from prefect_crm_erp.tasks.queues import park_records
 from prefect_crm_erp.tasks.report import RunReport, show_progress, start_progress
 
@@ -126,7 +126,7 @@ def _sync(run: AccountRun, named: list[str], since: datetime | None) -> RunRepor
     """The accounts that changed, then the customers that changed, then those that depend on them."""
     progress = start_progress(SOURCE)
     done = _bring_in_step(run, source_pages(run, named, since), progress)
-    done += report_absent_accounts(run, named)
+    done += report_absent(run, named)
     for slot in run.used_slots:
         pages = waiting_customers(run, slot, customer_pages(run, slot, since))
         while (customers := extract_customers(run, slot, pages)) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from prefect import task
@@ -12,7 +12,6 @@ from prefect_crm_erp.blocks.crm.base import ContactScope
 from prefect_crm_erp.blocks.ledger import SourceRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.keys import chunks
-from prefect_crm_erp.models.outcomes import Outcome, ReportRow
 from prefect_crm_erp.models.ownership import Side
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Account, Customer
@@ -149,20 +148,3 @@ def extract_customers(run: AccountRun, slot: ErpSlot, pages: Iterator[Page[Custo
         return next(pages, None)
     run.reading(run.erp_stream(slot)).is_seamless = False
     return None
-
-
-@task(name="Report what is not there", cache_policy=NO_CACHE, persist_result=False)
-def report_absent_accounts(run: AccountRun, named: Collection[str]) -> int:
-    """Note the accounts that were named and that the CRM does not have any more, so that they are accounted for.
-
-    Returns:
-        How many there are.
-    """
-    new = set(run.store.note_read(run.run_id, [SourceRecord(key, key, None) for key in named]))
-    absent = [key for key in named if key in new]
-    reason = f"{run.crm.system} has no such account: it was deleted for good, or the integration's user cannot see it"
-    rows = [ReportRow(crm_id=key, name=key, outcome=Outcome.EXCLUDED, reason=reason) for key in absent]
-    run.store.note_outcomes(run.run_id, rows)
-    if not run.dry_run:
-        run.store.resolve(run.kind, absent, resolution="gone")
-    return len(absent)

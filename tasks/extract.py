@@ -58,13 +58,8 @@ def _named_pages(run: Run, keys: Sequence[str]) -> Iterator[Page[Deal]]:
 
 def waiting_keys(run: Run) -> list[str]:
     """Deals that wait in a queue, or whose write-back is owed: each run looks at them again."""
-    entries = (entry for kind in (run.kind, owed_kind(run)) for entry in run.store.parked(kind=kind))
+    entries = (entry for kind in run.queue_kinds for entry in run.store.parked(kind=kind))
     return list(dict.fromkeys(entry.key for entry in entries))
-
-
-def owed_kind(run: Run) -> str:
-    """The ledger's kind for deals whose order stands and whose write-back is still owed."""
-    return f"{run.kind} write back"
 
 
 @task(name="Extract", cache_policy=NO_CACHE, persist_result=False)
@@ -87,7 +82,7 @@ def extract_page(run: Run, pages: Iterator[Page[Deal]]) -> Page[Item] | None:
 
 
 @task(name="Report what is not there", cache_policy=NO_CACHE, persist_result=False)
-def report_absent(run: Run, named: Collection[str]) -> int:
+def report_absent(run: BaseRun, named: Collection[str]) -> int:
     """Note the records that were named and that the CRM does not have, so that they are accounted for too.
 
     Returns:
@@ -99,7 +94,7 @@ def report_absent(run: Run, named: Collection[str]) -> int:
     rows = [ReportRow(crm_id=key, name=key, outcome=Outcome.EXCLUDED, reason=reason) for key in absent]
     run.store.note_outcomes(run.run_id, rows)
     if not run.dry_run:
-        for kind in (run.kind, owed_kind(run)):
+        for kind in run.queue_kinds:
             run.store.resolve(kind, absent, resolution="gone")
     return len(absent)
 

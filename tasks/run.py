@@ -122,6 +122,11 @@ class BaseRun(ABC):
         """Name under which the ledger keeps this run's records."""
 
     @property
+    def queue_kinds(self) -> tuple[str, ...]:
+        """Names under which the ledger keeps what of this run's records waits."""
+        return (self.kind,)
+
+    @property
     def alerts(self) -> bool:
         """Whether people are told at once of records that need them."""
         return True
@@ -257,6 +262,16 @@ class Run(BaseRun):
     def kind(self) -> str:
         """Name under which the ledger keeps this run's deals: `opportunity`, `quote` or `order`."""
         return self.object.value
+
+    @property
+    def owed_kind(self) -> str:
+        """The ledger's kind for deals whose order stands and whose write-back is still owed."""
+        return f"{self.kind} write back"
+
+    @property
+    def queue_kinds(self) -> tuple[str, ...]:
+        """Deals wait in a queue, or for their write-back."""
+        return (self.kind, self.owed_kind)
 
     @property
     def stream(self) -> str:

@@ -16,7 +16,6 @@ from prefect_crm_erp.models.keys import fold
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import DealSource, SalesOrder
-from prefect_crm_erp.tasks.extract import owed_kind
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import Run
 
@@ -32,7 +31,7 @@ def write_back(run: Run, page: Page[Item]) -> Page[Item]:
     """
     if run.dry_run:
         return page
-    owed = {entry.key for entry in run.store.parked(kind=owed_kind(run), keys=[item.key for item in page])}
+    owed = {entry.key for entry in run.store.parked(kind=run.owed_kind, keys=[item.key for item in page])}
     late = [item for item in page if _is_unchanged(item) and (item.key in owed or _is_new(_success(item), item))]
     told = [item for item in page if not _is_unchanged(item)] + _recall(run, late)
     updates: dict[tuple[CrmObject, str], tuple[Update, list[Item]]] = {}
@@ -192,7 +191,7 @@ def _keep_owed(run: Run, update: Update, error: ConnectorError, items: Sequence[
 
 def _debt(run: Run, item: Item, verdict: Verdict) -> ParkEntry:
     return ParkEntry(
-        kind=owed_kind(run),
+        kind=run.owed_kind,
         key=item.key,
         name=item.label,
         verdict=verdict,
@@ -207,4 +206,4 @@ def _settle(run: Run, items: Sequence[Item], owed: set[str]) -> None:
     for item in done:
         if _is_unchanged(item):
             item.notes.append(Note("write_back", f"Its write-back to {run.crm.system} was owed and is made up for"))
-    run.store.resolve(owed_kind(run), [item.key for item in done], resolution="written")
+    run.store.resolve(run.owed_kind, [item.key for item in done], resolution="written")
