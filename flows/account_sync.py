@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from prefect import flow
@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.flows.forms import titled
 from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sentences
-from prefect_crm_erp.flows.starting import aware, ids_of_accounts, new_run_id
+from prefect_crm_erp.flows.starting import aware, ids_of_accounts, new_run_id, recorded
 from prefect_crm_erp.models.errors import ConnectorError, TransientError
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Account
@@ -104,8 +104,7 @@ def _open_run(
 
 def _road(run: AccountRun, records: list[str] | None, since: datetime | None) -> RunReport:
     """One run at a time: two that bring the same account in step would each undo the other's work."""
-    status, report = "failed", None
-    try:
+    with recorded(run) as note:
         named = ids_of_accounts(run, records)
         run.preflight()
         if not run.integration.accounts.is_signed_off:
@@ -114,12 +113,8 @@ def _road(run: AccountRun, records: list[str] | None, since: datetime | None) ->
             if not is_mine:
                 raise TransientError("Another run is bringing accounts in step; run this one again when it has ended")
             report = _sync(run, named, since)
-        status = "completed"
+        note(report, report.source)
         return report
-    finally:
-        summary: dict[str, Any] = {"report": repr(report)} if report else {}
-        run.store.finish_run(run.run_id, status=status, source_count=report.source if report else 0, summary=summary)
-        run.close()
 
 
 def _sync(run: AccountRun, named: list[str], since: datetime | None) -> RunReport:

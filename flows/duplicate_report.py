@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow
 
 from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.flows.forms import titled
 from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sentences
-from prefect_crm_erp.flows.starting import open_reading
+from prefect_crm_erp.flows.starting import open_reading, recorded
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.tasks.account_run import AccountRun
 from prefect_crm_erp.tasks.duplicates import (
@@ -57,17 +57,12 @@ def duplicate_report(integration: Annotated[Integration, titled("Integration")])
 
 
 def _road(run: AccountRun) -> DuplicateReport:
-    status, report = "failed", None
-    try:
+    with recorded(run) as note:
         run.preflight()
         census = _read_all(run)
         report = report_duplicates(run, census, find_all_duplicates(run, census))
-        status = "completed"
+        note(report, report.records)
         return report
-    finally:
-        summary: dict[str, Any] = {"report": repr(report)} if report else {}
-        run.store.finish_run(run.run_id, status=status, source_count=report.records if report else 0, summary=summary)
-        run.close()
 
 
 def _read_all(run: AccountRun) -> Census:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from prefect import flow
 
 from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.flows.forms import titled
 from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sentences
-from prefect_crm_erp.flows.starting import aware, exact_ids, new_run_id
+from prefect_crm_erp.flows.starting import aware, exact_ids, new_run_id, recorded
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.models.records import DealSource
 from prefect_crm_erp.tasks.check import check_records
@@ -86,8 +86,7 @@ def open_run(integration: Integration, source: str, records: Sequence[str] | Non
 
 def _road(run: Run, records: list[str] | None, since: datetime | None) -> RunReport:
     """extract → check → route → match → convert → write → park → write back → record, page by page."""
-    status, report = "failed", None
-    try:
+    with recorded(run) as note:
         records = _ids(run, records)
         run.preflight()
         named = records if records is not None else waiting_keys(run)
@@ -107,12 +106,8 @@ def _road(run: Run, records: list[str] | None, since: datetime | None) -> RunRep
         done += report_absent(run, named)
         show_progress(progress, done, done or 1)
         report = report_run(run)
-        status = "completed"
+        note(report, report.source)
         return report
-    finally:
-        summary: dict[str, Any] = {"report": repr(report)} if report else {}
-        run.store.finish_run(run.run_id, status=status, source_count=report.source if report else 0, summary=summary)
-        run.close()
 
 
 def _ids(run: Run, records: Sequence[str] | None) -> list[str] | None:

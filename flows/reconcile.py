@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from prefect import flow
 from pydantic import PositiveInt
@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.flows.forms import titled
 from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sentences
-from prefect_crm_erp.flows.starting import ids_of_accounts, open_reading
+from prefect_crm_erp.flows.starting import ids_of_accounts, open_reading, recorded
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.tasks.account_run import AccountRun
 from prefect_crm_erp.tasks.match import CUSTOMER
@@ -59,17 +59,12 @@ def reconcile(
 
 
 def _road(run: AccountRun, records: list[str] | None, repeats: int) -> ReconciliationReport:
-    status, report = "failed", None
-    try:
+    with recorded(run) as note:
         named = ids_of_accounts(run, records) if records is not None else None
         run.preflight()
         report = _compare_all(run, named, repeats)
-        status = "completed"
+        note(report, report.linked)
         return report
-    finally:
-        summary: dict[str, Any] = {"report": repr(report)} if report else {}
-        run.store.finish_run(run.run_id, status=status, source_count=report.linked if report else 0, summary=summary)
-        run.close()
 
 
 def _compare_all(run: AccountRun, named: list[str] | None, repeats: int) -> ReconciliationReport:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
 from prefect_crm_erp.tasks.account_run import AccountRun, Direction
 from prefect_crm_erp.tasks.match import CUSTOMER
+from prefect_crm_erp.tasks.run import BaseRun
 
 
 def new_run_id() -> str:
@@ -87,3 +89,20 @@ def ids_of_accounts(run: AccountRun, records: Sequence[str] | None) -> list[str]
     if records is None:
         return [entry.key for entry in run.store.parked(kind=run.kind)]
     return exact_ids(records, lambda numbers: run.store.bound_by_number(CUSTOMER, numbers), "a customer")
+
+
+@contextmanager
+def recorded(run: BaseRun) -> Iterator[Callable[[object, int], None]]:
+    """Keep in the ledger how a run ends, and close it.
+
+    Gives a function for its body to call with the report and the number of its records; a run whose body does not come
+    to that has failed.
+    """
+    ended: list[tuple[object, int]] = []
+    try:
+        yield lambda report, count: ended.append((report, count))
+    finally:
+        report, count = ended[0] if ended else (None, 0)
+        summary = {"report": repr(report)} if ended else {}
+        run.store.finish_run(run.run_id, status="completed" if ended else "failed", source_count=count, summary=summary)
+        run.close()

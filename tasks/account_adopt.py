@@ -8,16 +8,16 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.crm.base import Upserted
-from prefect_crm_erp.blocks.ledger import AuditEntry, Binding, ParkEntry, SourceRecord
+from prefect_crm_erp.blocks.ledger import ParkEntry, SourceRecord
 from prefect_crm_erp.blocks.policies import ErpCustomers
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.geography import country_name
-from prefect_crm_erp.models.keys import fingerprint
 from prefect_crm_erp.models.matching import match_customer
-from prefect_crm_erp.models.outcomes import Change, Outcome, Queue, Rejected, ReportRow, Verdict
+from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Account, Address, Customer
 from prefect_crm_erp.tasks.account_run import AccountRun
+from prefect_crm_erp.tasks.account_tie import give_key, tie
 from prefect_crm_erp.tasks.clean import clean_account
 from prefect_crm_erp.tasks.match import CUSTOMER, describe
 from prefect_crm_erp.tasks.write_back import erp_reference
@@ -151,20 +151,14 @@ class _Adoption:
         self.run.again[account] = None
         if write and not self._write_key(customer, account):
             return
-        binding = Binding(
-            CUSTOMER, account, self.slot.value, "", str(customer.erp_id), fingerprint(why), customer.number
-        )
-        change = Change("Account of the customer", None, account, why)
-        entry = AuditEntry(CUSTOMER, account, self.erp.system, "linked", str(customer.erp_id), (change,))
-        self.run.store.bind(self.run.run_id, [binding], [entry])
+        tie(self.run, self.slot, customer, account, why)
         self.run.store.resolve(CUSTOMER, [self._key(customer)], resolution="linked")
 
     def _write_key(self, customer: Customer, account: str) -> bool:
-        keyed = Customer(key=account, erp_id=customer.erp_id, name=customer.name)
-        (result,) = self.erp.write([keyed], self.run.any_company(self.slot))
-        if isinstance(result, Rejected):
-            self.rows.append(self._row(customer, Verdict.from_error(result.error)))
-        return not isinstance(result, Rejected)
+        refusal = give_key(self.run, self.slot, customer, account)
+        if refusal is not None:
+            self.rows.append(self._row(customer, Verdict.from_error(refusal.error)))
+        return refusal is None
 
     # ---------------------------------------------------------------- what becomes of them
 

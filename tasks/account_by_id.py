@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prefect_crm_erp.blocks.ledger import AuditEntry, Binding
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
-from prefect_crm_erp.models.keys import fingerprint
-from prefect_crm_erp.models.outcomes import Change, Rejected, Verdict
+from prefect_crm_erp.models.outcomes import Verdict
 from prefect_crm_erp.models.records import Customer
 from prefect_crm_erp.tasks.account_item import AccountItem
 from prefect_crm_erp.tasks.account_run import AccountRun
-from prefect_crm_erp.tasks.match import CUSTOMER
+from prefect_crm_erp.tasks.account_tie import give_key, tie
 
 
 def link_by_erp_id(run: AccountRun, items: Sequence[AccountItem]) -> None:
@@ -37,16 +35,8 @@ def _id_in(slot: ErpSlot, reference: str | None) -> str | None:
 def _tie(run: AccountRun, slot: ErpSlot, item: AccountItem, customer: Customer) -> None:
     if not customer.is_active or item.key not in {customer.key or item.key, *customer.other_keys}:
         return
-    erp = run.erps[slot]
-    if customer.key is None:
-        (result,) = erp.write(
-            [Customer(key=item.key, erp_id=customer.erp_id, name=customer.name)], run.any_company(slot)
-        )
-        if isinstance(result, Rejected):
-            item.verdict = Verdict.from_error(result.error)
-            return
-    why = "the account names its ERP id"
-    binding = Binding(CUSTOMER, item.key, slot.value, "", str(customer.erp_id), fingerprint(why), customer.number)
-    change = Change("Account of the customer", None, item.key, why)
-    entry = AuditEntry(CUSTOMER, item.key, erp.system, "linked", str(customer.erp_id), (change,))
-    run.store.bind(run.run_id, [binding], [entry])
+    refusal = give_key(run, slot, customer, item.key) if customer.key is None else None
+    if refusal is not None:
+        item.verdict = Verdict.from_error(refusal.error)
+        return
+    tie(run, slot, customer, item.key, "the account names its ERP id")

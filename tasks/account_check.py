@@ -122,7 +122,7 @@ def shown_as_text(status: AccountStatus) -> dict[str, str | None]:
 def _clean(run: AccountRun, item: AccountItem) -> None:
     """Clean the account; what is wrong with a field that the ERP owns does not hold up a customer."""
     customer, notes, defects = clean_account(item.account, run.integration, run.erp_needs_state())
-    item.wanted = item.customer = customer
+    item.customer = customer
     item.crm = crm_values(item.account, customer, run.integration)
     if item.account.is_deleted:
         return

@@ -56,7 +56,6 @@ class AccountItem(Traveller):
 
     Attributes:
         links: Its customers, by ERP connection; none for an account that is no customer yet.
-        wanted: The customer that the account describes, cleaned.
         crm: The account's values, in the form in which they are compared.
         to_crm: What is to be written to the account, field to value.
         crm_changes: What that changes, before and after.
@@ -74,14 +73,12 @@ class AccountItem(Traveller):
         "links",
         "shows",
         "to_crm",
-        "wanted",
     )
 
     def __init__(self, account: Account) -> None:
         super().__init__()
         self._account = account
         self.links: dict[ErpSlot, Link] = {}
-        self.wanted: Customer | None = None
         self.crm: Values = {}
         self.to_crm: Values = {}
         self.crm_changes: list[Change] = []

@@ -6,11 +6,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.ledger import AuditEntry, Binding, CrossReference
-from prefect_crm_erp.models.outcomes import Change, Outcome, Queue, Rejected, Verdict
+from prefect_crm_erp.models.outcomes import Change, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Customer
 from prefect_crm_erp.tasks.account_item import AccountItem, Link
 from prefect_crm_erp.tasks.account_run import AccountRun
+from prefect_crm_erp.tasks.account_tie import give_key
 from prefect_crm_erp.tasks.match import CUSTOMER
 from prefect_crm_erp.tasks.traveller import open_items
 
@@ -73,10 +74,9 @@ def _two_customers(item: AccountItem, link: Link, other: CrossReference) -> Verd
 
 def _take_over(run: AccountRun, item: AccountItem, link: Link, customer: Customer, survivor: str) -> bool:
     """Give the customer the survivor's key, in the ERP and in the ledger; what was agreed on goes with it."""
-    keyed = Customer(key=survivor, erp_id=customer.erp_id, name=customer.name)
-    (result,) = run.erps[link.slot].write([keyed], run.any_company(link.slot))
-    if isinstance(result, Rejected):
-        item.verdict = Verdict.from_error(result.error)
+    refusal = give_key(run, link.slot, customer, survivor)
+    if refusal is not None:
+        item.verdict = Verdict.from_error(refusal.error)
         return False
     old = link.binding
     binding = Binding(CUSTOMER, survivor, old.erp, old.company, old.erp_id, old.fingerprint, old.erp_number)
