@@ -166,6 +166,14 @@ class History(RuleBasedStateMachine):
         for account, name in self.names.items():
             self._assert_in_step(account, name)
         assert self.accounts.in_step(self.accounts.sync(self.integration))
+        self._assert_that_a_change_of_one_side_alone_wins()
+
+    def _assert_that_a_change_of_one_side_alone_wins(self) -> None:
+        """What both sides agreed on is known: the tie-breaker, which is the CRM, has no say in it."""
+        account = self._living()[0]
+        self.accounts.phone(self.accounts.party(account)["id"], self._phone())
+        self.accounts.sync(self.integration)
+        assert self.accounts.shown(account, "Phone")["Phone"] == self._last_phone
 
     def _assert_in_step(self, account: str, name: str) -> None:
         party = self.accounts.party(account)
