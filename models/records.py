@@ -67,6 +67,24 @@ class AccountStatus(Record):
     erp_sync_error: str | None = None
 
 
+class AccountSales(Record):
+    """What an account shows of its invoices and payments, read-only. Amounts are in the account's currency."""
+
+    erp_sales_this_year: Amount | None = Field(
+        default=None, description="Invoiced without tax, less credit memos, in the company's running fiscal year."
+    )
+    erp_sales_last_year: Amount | None = Field(default=None, description="The same in the fiscal year before.")
+    erp_open_balance: Amount | None = Field(default=None, description="Invoiced and not yet paid, less credit.")
+    erp_overdue_balance: Amount | None = Field(default=None, description="The part of it whose due date is past.")
+    erp_days_overdue: int | None = Field(default=None, description="Days since the oldest due date that is past.")
+    erp_days_to_pay: Amount | None = Field(
+        default=None, description="Days from invoice to full payment, on average, with one decimal place."
+    )
+    erp_last_invoice_on: date | None = None
+    erp_last_invoice_number: str | None = None
+    erp_average_order: Amount | None = Field(default=None, description="Average of the invoiced orders without tax.")
+
+
 class Contact(Record):
     """A person at an account, as the CRM or the ERP knows them."""
 
@@ -280,5 +298,8 @@ class SalesOrder(Record):
     tax: Amount | None = None
     total: Amount | None = Field(default=None, description="Total with tax, as the ERP computed it.")
     created_at: datetime | None = None
+    created_by: str | None = Field(default=None, description="Name of the ERP's user who entered it.")
+    pending_since: datetime | None = Field(default=None, description="When it began to wait for an approval.")
+    approved_at: datetime | None = Field(default=None, description="When it became binding in the ERP.")
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from pydantic import Field
 from prefect_crm_erp.blocks.form import OrderedForm
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import SystemInfo
-from prefect_crm_erp.models.errors import ConnectorError
+from prefect_crm_erp.models.errors import ConnectorError, UnsupportedRecordError
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
 
@@ -78,6 +78,49 @@ class Upserted:
     crm_id: str | None
     created: bool = False
     error: ConnectorError | None = None
+
+
+class DocumentObject(StrEnum):
+    """What a CRM shows, read-only, of an ERP's documents; parents stand before what belongs to them."""
+
+    ORDER = "order"
+    ORDER_LINE = "order line"
+    DELIVERY = "delivery"
+    DELIVERY_LINE = "delivery line"
+    INVOICE = "invoice"
+    INVOICE_LINE = "invoice line"
+    PAYMENT = "payment"
+    PAYMENT_APPLICATION = "payment application"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """One record of a read-only copy, as it is to stand in the CRM.
+
+    Attributes:
+        object: Which object.
+        erp_id: Reference of the ERP's record, unique in the CRM and the key that it is created or updated by.
+        values: Canonical field to value; fields that are left out stay as they are, None empties one. Links are given
+            as `account_id`, `opportunity_id` and `product_id` (18-character ids), and as `order`, `delivery`, `invoice`
+            and `payment` (the `erp_id` of another document).
+        currency: ISO 4217 code of the record's amounts, in a multi-currency org.
+    """
+
+    object: DocumentObject
+    erp_id: str
+    values: Mapping[str, Any]
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user of the CRM, with whom to speak when the user does not answer."""
+
+    id: str
+    name: str
+    email: str | None = None
+    is_active: bool = True
+    manager: Person | None = None
 
 
 class ContactScope(StrEnum):
@@ -243,6 +286,36 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         Raises:
             TransientError: The system is not available. The values are idempotent: the same call may be made again.
         """
+
+    def missing_document_fields(self, objects: Collection[DocumentObject]) -> list[str]:
+        """As `missing_fields`, for the read-only copies of an ERP's documents and the objects that they hang on."""
+        raise UnsupportedRecordError(f"{self.system} does not keep documents of an ERP", system=self.system)
+
+    def write_documents(self, rows: Sequence[DocumentRow]) -> list[Upserted]:
+        """Create read-only copies, or bring those with the same `erp_id` to these values; parents go first.
+
+        In as few calls as the CRM allows, by its bulk interface where there are many; a refused row does not stop the
+        others, but a row whose parent was refused in the same call is refused with it.
+
+        Returns:
+            One result for each row, in the same order. `MissingReferenceError` for a link that leads nowhere: it waits.
+
+        Raises:
+            TransientError: The system is not available. The same call may be made again.
+        """
+        raise UnsupportedRecordError(f"{self.system} does not keep documents of an ERP", system=self.system)
+
+    def delete_documents(self, object: DocumentObject, erp_ids: Sequence[str]) -> list[Upserted]:
+        """Delete copies by their `erp_id`, with what belongs to them; one that is not there counts as done."""
+        raise UnsupportedRecordError(f"{self.system} does not keep documents of an ERP", system=self.system)
+
+    def product_ids(self, skus: Collection[str]) -> dict[str, str]:
+        """18-character ids of the CRM's products by SKU; SKUs that it does not have, or has twice, are left out."""
+        return {}
+
+    def people(self, user_ids: Collection[str]) -> dict[str, Person]:
+        """Users by 18-character id, each with its manager; ids that are no users are left out."""
+        return {}
 
     @abstractmethod
     def url(self, record_id: str) -> str:

@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -52,6 +52,14 @@ class CreditPosition:
     used: Decimal
     currency: str
     outstanding: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class FiscalYear:
+    """A fiscal year of a company: its first and its last day."""
+
+    start: date
+    end: date
 
 
 class ERP(OrderedForm, CredentialsBlock, ABC):
@@ -182,6 +190,22 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
         """Credit positions by ERP customer id; empty when the ERP has none."""
         return {}
+
+    def count(self, kind: type[Record], company: Company | None = None) -> int | None:
+        """How many records of this type `changes` gives when all are read; None where the connector cannot tell."""
+        return None
+
+    def existing(self, kind: type[Record], erp_ids: Collection[str]) -> frozenset[str]:
+        """Those of these ERP ids that are still there: a cheap question, for the sweep after deletions."""
+        return frozenset(str(getattr(each, "erp_id", "")) for each in self.read(kind, erp_ids))
+
+    def fiscal_year(self, company: Company, on: date) -> FiscalYear:
+        """The fiscal year of a company that a day lies in; the calendar year where the ERP keeps none for that day."""
+        return FiscalYear(date(on.year, 1, 1), date(on.year, 12, 31))
+
+    def rates(self, company: Company, on: date) -> dict[str, Decimal]:
+        """The ERP's exchange rates of a day: units of each currency (ISO 4217 code) for one of the company's own."""
+        return {company.currency: Decimal(1)}
 
     # ------------------------------------------------------------------ the same for all
 
