@@ -75,7 +75,10 @@ class AccountSales(Record):
     )
     erp_sales_last_year: Amount | None = Field(default=None, description="The same in the fiscal year before.")
     erp_open_balance: Amount | None = Field(default=None, description="Invoiced and not yet paid, less credit.")
-    erp_overdue_balance: Amount | None = Field(default=None, description="The part of it whose due date is past.")
+    erp_overdue_balance: Amount | None = Field(
+        default=None,
+        description="Open on documents whose due date is past; credit that is not applied lowers none of it.",
+    )
     erp_days_overdue: int | None = Field(default=None, description="Days since the oldest due date that is past.")
     erp_days_to_pay: Amount | None = Field(
         default=None, description="Days from invoice to full payment, on average, with one decimal place."

@@ -33,6 +33,7 @@ from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Rejected, WriteResult, Written
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Company, Customer, Record, SalesOrder
+from prefect_crm_erp.models.sales import FiscalYear
 
 R = TypeVar("R", bound=Record)
 
@@ -52,14 +53,6 @@ class CreditPosition:
     used: Decimal
     currency: str
     outstanding: Decimal = ZERO
-
-
-@dataclass(frozen=True, slots=True)
-class FiscalYear:
-    """A fiscal year of a company: its first and its last day."""
-
-    start: date
-    end: date
 
 
 class ERP(OrderedForm, CredentialsBlock, ABC):
@@ -201,7 +194,7 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
 
     def fiscal_year(self, company: Company, on: date) -> FiscalYear:
         """The fiscal year of a company that a day lies in; the calendar year where the ERP keeps none for that day."""
-        return FiscalYear(date(on.year, 1, 1), date(on.year, 12, 31))
+        return FiscalYear.calendar(on.year)
 
     def rates(self, company: Company, on: date) -> dict[str, Decimal]:
         """The ERP's exchange rates of a day: units of each currency (ISO 4217 code) for one of the company's own."""
