@@ -9,11 +9,13 @@ from prefect_crm_erp.blocks.ledger.entries import (
     Coverage,
     CrossReference,
     Discrepancy,
+    Document,
     LeaseLostError,
     Parked,
     ParkEntry,
     RetryPolicy,
     RunInfo,
+    ShownSales,
     SourceRecord,
 )
 from prefect_crm_erp.blocks.ledger.store import LedgerDatabase, LedgerStore
@@ -26,6 +28,7 @@ __all__ = [
     "Coverage",
     "CrossReference",
     "Discrepancy",
+    "Document",
     "LeaseLostError",
     "Ledger",
     "LedgerDatabase",
@@ -34,5 +37,6 @@ __all__ = [
     "Parked",
     "RetryPolicy",
     "RunInfo",
+    "ShownSales",
     "SourceRecord",
 ]

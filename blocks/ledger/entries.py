@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from prefect_crm_erp.models.errors import TransientError
 from prefect_crm_erp.models.outcomes import Change, Queue, Verdict
+from prefect_crm_erp.models.records import AccountSales
 
 
 class LeaseLostError(TransientError):
@@ -190,6 +191,83 @@ class Discrepancy:
     run_id: str | None = None
     since: datetime | None = None
     times: int = 0
+
+
+# ---------------------------------------------------------------------- documents
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document of an ERP as the ledger remembers it. What a kind does not have is None.
+
+    Attributes:
+        kind: What it is: `order`, `delivery`, `invoice`, `payment`.
+        erp: Name of the ERP connection.
+        company: Company id in the ERP; empty where the ERP has none.
+        customer_id: ERP id of the customer.
+        account: 18-character id of the CRM account; None while the customer has none, and the document waits.
+        opportunity_id: 18-character id of the opportunity that it hangs on.
+        order_ids: ERP ids of the sales orders that it belongs to.
+        order_keys: Keys of those of these orders that came from the CRM.
+        fingerprint: Digest of what stands in the CRM; None when it was never written there.
+        children: References of the lines or applications that stand in the CRM.
+        type: As `InvoiceType` names it, or what the kind has in its place; likewise `status`.
+        issued_on: Date of the document.
+        paid_on: Day of the last payment, once nothing is open any more.
+        untaxed: Total without tax in `currency`, in its major unit, as `total` with tax and the `balance` not yet paid.
+        company_untaxed: The same in the company's currency, as booked; likewise the next two.
+        modified_at: Last change in the ERP.
+        written_at: When the ledger noted it last; filled in by the ledger.
+    """
+
+    kind: str
+    erp: str
+    erp_id: str
+    number: str | None = None
+    company: str = ""
+    customer_id: str = ""
+    account: str | None = None
+    opportunity_id: str | None = None
+    order_ids: tuple[str, ...] = ()
+    order_keys: tuple[str, ...] = ()
+    fingerprint: str | None = None
+    children: tuple[str, ...] = ()
+    type: str | None = None
+    status: str | None = None
+    currency: str | None = None
+    company_currency: str | None = None
+    issued_on: date | None = None
+    due_date: date | None = None
+    paid_on: date | None = None
+    untaxed: Decimal | None = None
+    total: Decimal | None = None
+    balance: Decimal | None = None
+    company_untaxed: Decimal | None = None
+    company_total: Decimal | None = None
+    company_balance: Decimal | None = None
+    modified_at: datetime | None = None
+    written_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something of it is still to be paid, or to be given back."""
+        return bool(self.balance)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSales:
+    """What an account shows of its invoices.
+
+    Attributes:
+        account: 18-character id of the CRM account.
+        changes: How many changes of its documents the ledger had seen; documents that are read later may have more,
+            never fewer.
+        sales: What the account shows; None when nothing was ever written.
+    """
+
+    account: str
+    changes: int
+    sales: AccountSales | None
 
 
 # ---------------------------------------------------------------------- queues

@@ -10,13 +10,15 @@ from prefect_crm_erp.blocks.ledger.audit import Audit
 from prefect_crm_erp.blocks.ledger.claims import Claims
 from prefect_crm_erp.blocks.ledger.database import Database
 from prefect_crm_erp.blocks.ledger.discrepancies import Discrepancies
+from prefect_crm_erp.blocks.ledger.documents import Documents
 from prefect_crm_erp.blocks.ledger.queues import Queues
 from prefect_crm_erp.blocks.ledger.references import References
 from prefect_crm_erp.blocks.ledger.runs import Runs
+from prefect_crm_erp.blocks.ledger.sales import Sales
 from prefect_crm_erp.blocks.ledger.watermarks import Watermarks
 
 
-class LedgerStore(Runs, Claims, References, Agreements, Discrepancies, Watermarks, Queues, Audit):
+class LedgerStore(Runs, Claims, References, Agreements, Discrepancies, Documents, Sales, Watermarks, Queues, Audit):
     """Sync state of one integration. May be used by several threads at once; every method is one transaction.
 
     Methods raise `TransientError` when the database does not answer, and `ValueError` for keys that no database could

@@ -6,11 +6,11 @@ compares the two.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, UniqueConstraint, text
+from sqlalchemy import Boolean, Date, ForeignKey, Index, Integer, MetaData, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from prefect_crm_erp.blocks.ledger.columns import (
@@ -166,6 +166,60 @@ class DiscrepancyRow(Base):
     since: Mapped[datetime] = mapped_column(UtcTime)
     times: Mapped[int] = mapped_column(Integer)
     run_id: Mapped[str] = mapped_column(Name)
+
+
+class DocumentRow(Base):
+    """A document of an ERP that was copied to the CRM, or waits for it, with what the figures of its account need."""
+
+    __tablename__ = "ledger_document"
+    __table_args__ = (
+        Index("ix_ledger_document_account", "integration", "account", "kind", "erp", "erp_id"),
+        Index("ix_ledger_document_due", "integration", "is_open", "due_date"),
+    )
+
+    integration: Mapped[str] = mapped_column(Name, primary_key=True)
+    kind: Mapped[str] = mapped_column(Name, primary_key=True)
+    erp: Mapped[str] = mapped_column(Name, primary_key=True)
+    erp_id: Mapped[str] = mapped_column(LongKey, primary_key=True)
+    number: Mapped[str | None] = mapped_column(FreeText)
+    company: Mapped[str] = mapped_column(Key(100, may_be_empty=True))
+    customer_id: Mapped[str] = mapped_column(Key(255, may_be_empty=True))
+    account: Mapped[str | None] = mapped_column(LongKey)
+    opportunity_id: Mapped[str | None] = mapped_column(LongKey)
+    order_ids: Mapped[tuple[str, ...]] = mapped_column(JsonTuple(str), nullable=True)
+    order_keys: Mapped[tuple[str, ...]] = mapped_column(JsonTuple(str), nullable=True)
+    fingerprint: Mapped[str | None] = mapped_column(FreeText)
+    children: Mapped[tuple[str, ...]] = mapped_column(JsonTuple(str), nullable=True)
+    type: Mapped[str | None] = mapped_column(FreeText)
+    status: Mapped[str | None] = mapped_column(FreeText)
+    currency: Mapped[str | None] = mapped_column(FreeText)
+    company_currency: Mapped[str | None] = mapped_column(FreeText)
+    issued_on: Mapped[date | None] = mapped_column(Date)
+    due_date: Mapped[date | None] = mapped_column(Date)
+    paid_on: Mapped[date | None] = mapped_column(Date)
+    untaxed: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    total: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    balance: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    company_untaxed: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    company_total: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    company_balance: Mapped[Decimal | None] = mapped_column(ExactDecimal)
+    is_open: Mapped[bool] = mapped_column(Boolean)
+    modified_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    written_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class AccountSalesRow(Base):
+    """What an account shows of its invoices, and how many changes of these it has seen and has taken in."""
+
+    __tablename__ = "ledger_account_sales"
+
+    integration: Mapped[str] = mapped_column(Name, primary_key=True)
+    account: Mapped[str] = mapped_column(LongKey, primary_key=True)
+    changes: Mapped[int] = mapped_column(Integer)
+    shown_changes: Mapped[int | None] = mapped_column(Integer)
+    shown_on: Mapped[date | None] = mapped_column(Date)
+    sales: Mapped[Any] = mapped_column(Json, nullable=True)
+    run_id: Mapped[str | None] = mapped_column(Name)
 
 
 class WatermarkRow(Base):
