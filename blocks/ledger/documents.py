@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, tuple_, update
@@ -120,6 +120,26 @@ class Documents(Part):
             yield page
             further = ordered.where(DocumentRow.erp_id > page[-1])
 
+    def document_pages(self, kind: str, first: date, last: date, page_size: int = 1000) -> Iterator[list[Document]]:
+        """Documents of a kind that were issued in a period, of all ERP connections, page by page.
+
+        Args:
+            kind: What they are.
+            first: First day of the period.
+            last: Last day of the period.
+            page_size: Documents of one page.
+        """
+        mine = (DocumentRow.integration == self.integration, DocumentRow.kind == kind)
+        chosen = select(*_COLUMNS).where(*mine, DocumentRow.issued_on.between(first, last))
+        ordered = further = chosen.order_by(DocumentRow.erp, DocumentRow.erp_id).limit(page_size)
+        while True:
+            with self.database.reading() as connection:
+                page = [Document(**values(row)) for row in connection.execute(further)]
+            if not page:
+                return
+            yield page
+            further = ordered.where(tuple_(DocumentRow.erp, DocumentRow.erp_id) > (page[-1].erp, page[-1].erp_id))
+
     def move_documents(self, from_account: str, to_account: str | None) -> int:
         """Give the documents of an account to another one; the account itself is forgotten.
 
@@ -197,8 +217,8 @@ def _refuse_incomplete(invoices: Iterable[Document]) -> None:
         missing = [name for name in _NEEDED if getattr(each, name) is None]
         if missing:
             raise ValueError(f"The invoice {each.number or each.erp_id} has no {', '.join(missing)}")
-        InvoiceType(each.type)
-        InvoiceStatus(each.status)
+        InvoiceType(str(each.type))
+        InvoiceStatus(str(each.status))
 
 
 def _figures(row: Row[Any]) -> InvoiceFigures:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prefect_crm_erp.blocks.ledger import Document, LedgerStore, ShownSales
+from prefect_crm_erp.models.collection import Collected, collection_summary
 from prefect_crm_erp.models.documents import InvoiceStatus, InvoiceType
 from prefect_crm_erp.models.records import AccountSales
 from prefect_crm_erp.models.sales import account_sales, by_account
@@ -183,6 +184,28 @@ def test_figures_are_worked_out_from_the_ledger_alone(store: LedgerStore) -> Non
     assert shown.erp_average_order == Decimal("66.67")
     assert (figures["001B"].erp_open_balance, figures["001B"].erp_overdue_balance) == (5, 0)
     assert figures["001C"].erp_open_balance == 0
+
+
+@pytest.mark.requirement("BB02")
+@pytest.mark.parametrize("page_size", [1, 4, 1000])
+def test_what_was_ordered_and_collected_in_a_period_is_summed_up_from_the_ledger(
+    store: LedgerStore, page_size: int
+) -> None:
+    first, last = date(2026, 1, 1), date(2026, 1, 31)
+    issued = [first - timedelta(days=1), first, last, last + timedelta(days=1)]
+    entered = [invoice(str(number), issued_on=day, erp=erp) for number, day in enumerate(issued) for erp in "AB"]
+    store.save_documents([replace(each, kind=kind) for each in entered for kind in ("invoice", "order", "payment")])
+    store.save_documents([replace(entered[2], kind="payment", company_total=Decimal("30.90"))])
+    documents = [
+        each
+        for kind in ("order", "invoice", "payment")
+        for page in store.document_pages(kind, first, last, page_size)
+        for each in page
+    ]
+    assert len(documents) == 12
+    assert collection_summary(documents, lambda each: each.account) == {
+        ("001A", "USD"): Collected(Decimal("523.60"), Decimal("523.60"), Decimal("423.60"))
+    }
 
 
 @pytest.mark.requirement("BB05")
