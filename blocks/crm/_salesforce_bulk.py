@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -101,21 +102,23 @@ def upsert_by_job(
 def _submitted(connection: Connection, object_name: str, key: str, content: Iterable[bytes]) -> str:
     """Id of a job that has its rows. It has not begun: when an upload is lost, another job takes its place."""
     wanted = {"object": object_name, "operation": "upsert", "externalIdFieldName": key, "contentType": "CSV"}
-    for attempt in range(1, _UPLOADS + 1):
+    attempt = 1
+    while True:
         job_id = str(connection.send("POST", _JOBS, {**wanted, "lineEnding": "LF"})["id"])
         try:
             connection.upload(f"{_JOBS}/{job_id}/batches", content)
+            return job_id
         except UnknownOutcomeError:
             _abort(connection, job_id)
             if attempt == _UPLOADS:
                 raise
-        else:
-            return job_id
-    raise AssertionError("unreachable")
+            attempt += 1
 
 
 def _abort(connection: Connection, job_id: str) -> None:
-    connection.send("PATCH", f"{_JOBS}/{job_id}", {"state": "Aborted"})
+    """Tidy up. A job that is left over does no harm: one that was not begun is forgotten after a week."""
+    with suppress(ConfigurationError, UnknownOutcomeError):
+        connection.submit("PATCH", f"{_JOBS}/{job_id}", {"state": "Aborted"})
 
 
 def _wait(connection: Connection, job_id: str, rows: int) -> Mapping[str, Any]:

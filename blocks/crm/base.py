@@ -295,8 +295,8 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         """As `missing_fields`, for the read-only copies of an ERP's documents and the records that they hang on.
 
         Args:
-            objects: What a run writes. With invoices and payments go what accounts show of them, with orders, deliveries
-                and invoices what opportunities show.
+            objects: What a run writes. What accounts show of invoices and payments is asked for with these, what
+                opportunities show of orders, deliveries and invoices with those.
         """
         raise UnsupportedRecordError(f"{self.system} does not keep documents of an ERP", system=self.system)
 
