@@ -12,7 +12,7 @@ from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_lookups import by_values
 from prefect_crm_erp.blocks.crm._salesforce_rows import ROWS_PER_CALL, delete_rows, may_pass_later, save_rows
 from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow, Upserted
-from prefect_crm_erp.models.errors import ConnectorError, MissingReferenceError, RejectedRecordError
+from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError, MissingReferenceError, RejectedRecordError
 from prefect_crm_erp.models.keys import chunks
 
 BULK_ROWS = 2_000
@@ -47,12 +47,23 @@ class DocumentWriter:
         positions: dict[DocumentObject, list[int]] = {}
         for index, row in enumerate(rows):
             positions.setdefault(row.object, []).append(index)
-        self._connection.schema.load(DOCUMENTS[kind].name for kind in positions)
+        self._demand_objects([DOCUMENTS[kind].name for kind in positions])
         outcomes: dict[int, Upserted] = {}
         for kind in DocumentObject:  # parents stand first
             indexes = positions.get(kind, [])
             outcomes |= zip(indexes, self._write_kind(kind, [rows[index] for index in indexes]), strict=True)
         return [outcomes[index] for index in range(len(rows))]
+
+    def _demand_objects(self, names: Sequence[str]) -> None:
+        schema = self._connection.schema
+        schema.load(names)
+        missing = [name for name in names if not schema.has_object(name)]
+        if missing:
+            raise ConfigurationError(
+                f"The org has no {', '.join(missing)}, or does not show it to the user; deploy the metadata package and "
+                "give the user its permission set 'ERP Integration'",
+                system=SYSTEM,
+            )
 
     def _write_kind(self, kind: DocumentObject, rows: Sequence[DocumentRow]) -> list[Upserted]:
         if not rows:
