@@ -98,9 +98,11 @@ class SalesforceDocumentsHarness:
     def hold_some_of_many(self) -> None:
         self._org.fault("jobs/ingest/", method="PATCH", fail_rows={"count": 5, "statusCode": "UNABLE_TO_LOCK_ROW"})
 
-    def lose_answers_of_many(self) -> None:
+    def lose_answers_of_many(self, *, arrived: bool) -> None:
         self._org.fault("/batches", method="PUT", drop="after")
-        self._org.fault("jobs/ingest/", method="PATCH", drop="after", times=2)
+        # The first job is given up, the second one is told to begin.
+        self._org.fault("jobs/ingest/", method="PATCH", drop="after")
+        self._org.fault("jobs/ingest/", method="PATCH", drop="after" if arrived else "before")
 
     def hide(self, kind: DocumentObject, field: str) -> None:
         self._change_describe(kind, lambda fields: [each for each in fields if each["name"] != _own_field(kind, field)])

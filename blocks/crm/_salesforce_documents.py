@@ -60,8 +60,8 @@ class DocumentWriter:
         missing = [name for name in names if not schema.has_object(name)]
         if missing:
             raise ConfigurationError(
-                f"The org has no {', '.join(missing)}, or does not show it to the user; deploy the metadata package and "
-                "give the user its permission set 'ERP Integration'",
+                f"The org has no {', '.join(missing)}, or does not show it to the user; deploy the metadata package "
+                "and give the user its permission set 'ERP Integration'",
                 system=SYSTEM,
             )
 

@@ -75,8 +75,8 @@ class DocumentsHarness(Protocol):
     def hold_some_of_many(self) -> None:
         """Let somebody else hold some rows of the next job."""
 
-    def lose_answers_of_many(self) -> None:
-        """Let answers of the bulk interface be lost."""
+    def lose_answers_of_many(self, *, arrived: bool) -> None:
+        """Let answers of the bulk interface be lost; the last one after or before the request was carried out."""
 
     def hide(self, kind: DocumentObject, field: str) -> None:
         """Do not show a field to the user."""
@@ -338,10 +338,12 @@ class TestMany:
         assert len(crm.stored(INVOICE)) == crm.many
 
     @pytest.mark.requirement("GB02")
-    def test_lost_answers_of_the_bulk_interface_lose_and_double_nothing(self, crm: DocumentsHarness) -> None:
+    @pytest.mark.parametrize("arrived", [True, False])
+    def test_lost_answers_of_the_bulk_interface_lose_and_double_nothing(
+        self, crm: DocumentsHarness, arrived: bool
+    ) -> None:
         connection = crm.connect()
-        connection.write_documents([])
-        crm.lose_answers_of_many()
+        crm.lose_answers_of_many(arrived=arrived)
         written(connection.write_documents([invoice(f"I-{n}") for n in range(crm.many)]))
         assert len(crm.stored(INVOICE)) == crm.many
 
