@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -73,6 +73,32 @@ class Connection:
         content = exact_json.dumps(body)
         return self._send(method, path, content=content, headers={"Content-Type": "application/json", **headers})
 
+    def delete(self, path: str, **params: str) -> Any:
+        """Delete what the parameters name; deleting it again does no harm."""
+        return self._send("DELETE", path, params=params)
+
+    def submit(self, method: str, path: str, body: Any) -> Any:
+        """Send a request that must not be repeated unasked.
+
+        Raises:
+            UnknownOutcomeError: The answer was lost.
+        """
+        headers = {"Content-Type": "application/json"}
+        return self._send(method, path, writes=True, content=exact_json.dumps(body), headers=headers)
+
+    def upload(self, path: str, content: Iterable[bytes]) -> None:
+        """Send a file of comma-separated values, piece by piece, once.
+
+        Raises:
+            UnknownOutcomeError: The answer was lost.
+        """
+        headers = {"Content-Type": "text/csv; charset=UTF-8"}
+        self._request("PUT", path, writes=True, content=content, headers=headers)
+
+    def download(self, path: str) -> str:
+        """Read a file of comma-separated values."""
+        return self._request("GET", path, headers={"Accept": "text/csv"}).content.decode()
+
     def query(self, soql: str, *, lines: str | None = None, deleted: bool = False) -> Iterator[Rows]:
         """Run a query and give its answers one by one, so that a long result never is in memory as a whole.
 
@@ -106,9 +132,12 @@ class Connection:
             page = self.get(_local_path(page["nextRecordsUrl"]))
             record[lines]["records"] += page["records"]
 
-    def _send(self, method: str, path: str, **options: Any) -> Any:
+    def _request(self, method: str, path: str, *, writes: bool = False, **options: Any) -> httpx.Response:
         url = path if path.startswith("/") else f"{self._version_path}/{path}"
-        response = self._http.request(method, url, writes=False, **options)
+        return self._http.request(method, url, writes=writes, **options)
+
+    def _send(self, method: str, path: str, **options: Any) -> Any:
+        response = self._request(method, path, **options)
         try:
             return exact_json.loads(response.content)
         except ValueError:

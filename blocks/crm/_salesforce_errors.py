@@ -33,6 +33,8 @@ _NO_SUCH_FIELD = re.compile(
 )
 _NO_SUCH_TYPE = re.compile(r"sObject type '(?P<object>\w+)' is not supported")
 _LONGEST_WORDS = 500
+_READABLE = re.compile(r"json|text/csv")
+_IN_RESULTS = re.compile(r"(?P<statusCode>[A-Z_]+):(?P<message>.*):(?P<fields>[^:]*?)\s*-*", re.DOTALL)
 
 
 class LostLocatorError(TransientError):
@@ -59,7 +61,7 @@ def classify(response: httpx.Response) -> ConnectorError | None:
     """
     status = response.status_code
     if status < 300:
-        return None if "json" in response.headers.get("Content-Type", "json") else _not_salesforce(response)
+        return None if _READABLE.search(response.headers.get("Content-Type", "json")) else _not_salesforce(response)
     errors = error_list(response)
     if not errors:
         return _by_status(response)
@@ -106,6 +108,20 @@ def row_error(errors: Sequence[Mapping[str, Any]]) -> ConnectorError:
     if code in _NOT_NOW:
         return TransientError(f"{words} ({code})", system=SYSTEM)
     return RejectedRecordError(words, system=SYSTEM, code=code, fields=fields)
+
+
+def result_error(text: str) -> ConnectorError:
+    """The error of one row of a bulk job, from the column `sf__Error` of its results.
+
+    Example:
+        >>> str(result_error("REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --"))
+        'Salesforce: Required fields are missing: [Name]'
+    """
+    parts = _IN_RESULTS.fullmatch(text.strip())
+    if parts is None:
+        return row_error([{"message": text}])
+    fields = [name for name in re.split(r"[,\s]+", parts["fields"]) if name]
+    return row_error([{"statusCode": parts["statusCode"], "message": parts["message"], "fields": fields}])
 
 
 def error_list(response: httpx.Response) -> list[Mapping[str, Any]]:

@@ -214,6 +214,35 @@ _STATUS = (
 STATUS = FieldMap(FieldPair(*entry) for entry in _STATUS)
 """What an account shows of the ERP's customer."""
 
+SALES = FieldMap(
+    [
+        FieldPair("erp_sales_this_year", "ERP_Sales_This_Year__c", NUMBER),
+        FieldPair("erp_sales_last_year", "ERP_Sales_Last_Year__c", NUMBER),
+        FieldPair("erp_open_balance", "ERP_Open_Balance__c", NUMBER),
+        FieldPair("erp_overdue_balance", "ERP_Overdue_Balance__c", NUMBER),
+        FieldPair("erp_days_overdue", "ERP_Days_Overdue__c"),
+        FieldPair("erp_days_to_pay", "ERP_Days_To_Pay__c", NUMBER),
+        FieldPair("erp_last_invoice_on", "ERP_Last_Invoice_Date__c", DAY),
+        FieldPair("erp_last_invoice_number", "ERP_Last_Invoice_Number__c"),
+        FieldPair("erp_average_order", "ERP_Average_Order__c", NUMBER),
+    ]
+)
+"""What an account shows of its invoices and payments, where the copies of documents are deployed."""
+
+PROGRESS = FieldMap(
+    [
+        FieldPair("erp_pending_since", "ERP_Pending_Since__c", TIME),
+        FieldPair("erp_approved_at", "ERP_Approved_At__c", TIME),
+        FieldPair("erp_payment_terms", "ERP_Payment_Terms__c"),
+        FieldPair("erp_shipped_on", "ERP_Shipped_On__c", DAY),
+        FieldPair("erp_invoice_number", "ERP_Invoice_Number__c"),
+        FieldPair("erp_invoice_status", "ERP_Invoice_Status__c"),
+        FieldPair("erp_invoiced", "ERP_Invoiced__c", NUMBER),
+        FieldPair("erp_open_balance", "ERP_Open_Balance__c", NUMBER),
+    ]
+)
+"""How far the order of an opportunity has come, where the copies of documents are deployed."""
+
 SYNCED_ACCOUNT = FieldMap(
     [
         *ACCOUNT.pairs,
@@ -256,9 +285,10 @@ WRITE_BACK = {
             *_address("shipping", "Shipping"),
             FieldPair("parent_id", "ParentId"),
             *STATUS.pairs,
+            *SALES.pairs,
         ]
     ),
-    CrmObject.OPPORTUNITY: FieldMap([*_ERP_FIELDS, FieldPair("stage", "StageName")]),
+    CrmObject.OPPORTUNITY: FieldMap([*_ERP_FIELDS, FieldPair("stage", "StageName"), *PROGRESS.pairs]),
     CrmObject.QUOTE: FieldMap(_ERP_FIELDS),
     CrmObject.ORDER: FieldMap(_ERP_FIELDS),
     CrmObject.PRODUCT: FieldMap([FieldPair("erp_id", "ERP_Id__c")]),
@@ -268,13 +298,14 @@ WRITE_BACK = {
 ALWAYS_WRITTEN = {
     **{target: table.vendor_fields for target, table in WRITE_BACK.items()},
     CrmObject.ACCOUNT: ["ERP_Id__c", "Type"],
+    CrmObject.OPPORTUNITY: [*(pair.vendor for pair in _ERP_FIELDS), "StageName"],
 }
 """Fields that a run over deals writes to each object."""
 
 SYNC_STATUSES = ("Synced", *(queue.value for queue in Queue))
 """Values of `ERP_Sync_Status__c` that flows write."""
 
-SHORTENED = frozenset({"erp_status", "erp_sync_error", "erp_payment_terms"})
+SHORTENED = frozenset({"erp_status", "erp_sync_error", "erp_payment_terms", "erp_invoice_number", "erp_invoice_status"})
 """What is cut to the field's length: words for people. A number that identifies something is refused instead."""
 
 

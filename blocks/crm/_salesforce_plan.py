@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from simple_salesforce.format import quote_soql_value
 
+from prefect_crm_erp.blocks.crm._salesforce_document_fields import missing_fields
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_maps import (
     ACCOUNT,
     ALWAYS_WRITTEN,
     OBJECT_NAMES,
+    PROGRESS,
+    SALES,
     SOURCES,
     SYNC_STATUSES,
     TRIMMED,
@@ -20,7 +23,7 @@ from prefect_crm_erp.blocks.crm._salesforce_maps import (
     select,
 )
 from prefect_crm_erp.blocks.crm._salesforce_schema import Schema
-from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE, CrmObject, CustomFields
+from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE, CrmObject, CustomFields, DocumentObject
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.field_map import FieldMap, FieldPair
 from prefect_crm_erp.models.records import Deal, DealSource
@@ -30,6 +33,8 @@ AUTO = "auto"
 
 _CURRENCY = "CurrencyIsoCode"
 _NAME = re.compile(r"[A-Za-z]\w*(\.[A-Za-z]\w*)*", re.ASCII)
+_TOLD_BY_ACCOUNTS = frozenset({DocumentObject.INVOICE, DocumentObject.PAYMENT})
+_TOLD_BY_DEALS = frozenset({DocumentObject.ORDER, DocumentObject.DELIVERY, DocumentObject.INVOICE})
 # The category of an order's status, whose labels are the org's own; orgs are seen with the letter and with the word.
 _ACTIVATED = ("A", "Activated")
 
@@ -163,6 +168,27 @@ class Planner:
         unseen = [name for table, fields in tables.items() for name in self._unseen(table, fields)]
         unwritable = (name for table, field in _written(kind) for name in self._unwritable(table, field))
         return list(dict.fromkeys([*unseen, *unwritable]))
+
+    def missing_for_documents(self, objects: Collection[DocumentObject]) -> list[str]:
+        """Fields that copies of documents need and the user does not see, or may not write.
+
+        Raises:
+            ConfigurationError: When the org has only one currency and the block does not say which.
+        """
+        wanted = set(objects)
+        further = {
+            **({"Account": SALES.vendor_fields} if wanted & _TOLD_BY_ACCOUNTS else {}),
+            **({"Opportunity": PROGRESS.vendor_fields} if wanted & _TOLD_BY_DEALS else {}),
+        }
+        missing = missing_fields(self._schema, wanted, further)
+        if wanted:
+            self._require_currency("Account")
+        return missing
+
+    @property
+    def sku_field(self) -> str:
+        """The product field with the SKU, in the org's spelling."""
+        return self._spelled("Product2", self._policy.sku)
 
     def _unseen(self, object_name: str, fields: FieldMap) -> Iterator[str]:
         if not self._schema.has_object(object_name):

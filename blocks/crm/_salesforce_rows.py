@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM, UnreadableRowError, row_error
@@ -16,6 +16,9 @@ from prefect_crm_erp.models.keys import chunks
 ROWS_PER_CALL = 200
 _LOCK_ATTEMPTS = 4
 _LOCK_PAUSE_SECONDS = 0.5
+_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
+
+T = TypeVar("T")
 
 Record = Mapping[str, Any]
 """A row as it travels: its type, its id or external id, and the values that it gets."""
@@ -37,27 +40,47 @@ def save_rows(
     """
     outcomes: list[Upserted] = []
     for batch in chunks(records, ROWS_PER_CALL):
-        outcomes += _save_batch(connection, path, batch, headers)
+        outcomes += _patiently(batch, lambda rows: _call(connection, path, rows, headers))
     return outcomes
 
 
-def _save_batch(
-    connection: Connection, path: str, records: Sequence[Record], headers: Mapping[str, str]
-) -> list[Upserted]:
-    """Write one call's rows; those that somebody else holds at the moment are tried again a little later."""
-    outcomes = _call(connection, path, records, headers)
+def delete_rows(connection: Connection, ids: Sequence[str]) -> list[Upserted]:
+    """Delete rows by id; what became of each, in order. One that is gone already counts as done.
+
+    Raises:
+        TransientError: Salesforce is not available.
+    """
+    return [outcome for batch in chunks(ids, ROWS_PER_CALL) for outcome in _patiently(batch, _deleting(connection))]
+
+
+def _deleting(connection: Connection) -> Callable[[Sequence[str]], list[Upserted]]:
+    def delete(ids: Sequence[str]) -> list[Upserted]:
+        answer = connection.delete("composite/sobjects", ids=",".join(ids), allOrNone="false")
+        return [_done_if_gone(outcome) for outcome in _outcomes(answer, len(ids))]
+
+    return delete
+
+
+def _done_if_gone(outcome: Upserted) -> Upserted:
+    gone = isinstance(outcome.error, RejectedRecordError) and outcome.error.code in _GONE
+    return Upserted(None) if gone else outcome
+
+
+def _patiently(items: Sequence[T], send: Callable[[Sequence[T]], list[Upserted]]) -> list[Upserted]:
+    """Send one call's rows; those that somebody else holds at the moment are tried again a little later."""
+    outcomes = send(items)
     for attempt in range(1, _LOCK_ATTEMPTS):
-        locked = [index for index, each in enumerate(outcomes) if _may_pass_later(each)]
+        locked = [index for index, each in enumerate(outcomes) if may_pass_later(each)]
         if not locked:
             break
         time.sleep(_LOCK_PAUSE_SECONDS * attempt * random.uniform(0.8, 1.2))  # noqa: S311 - not a secret
-        again = _call(connection, path, [records[index] for index in locked], headers)
-        for index, outcome in zip(locked, again, strict=True):
+        for index, outcome in zip(locked, send([items[index] for index in locked]), strict=True):
             outcomes[index] = outcome
     return outcomes
 
 
-def _may_pass_later(outcome: Upserted) -> bool:
+def may_pass_later(outcome: Upserted) -> bool:
+    """Whether the same row may be taken a little later: somebody else holds it, or Salesforce is busy."""
     return isinstance(outcome.error, LockedRecordError | TransientError)
 
 
@@ -71,7 +94,11 @@ def _call(connection: Connection, path: str, records: Sequence[Record], headers:
         middle = len(records) // 2
         halves = (records[:middle], records[middle:])
         return [outcome for half in halves for outcome in _call(connection, path, half, headers)]
-    if not isinstance(answer, list) or len(answer) != len(records):
+    return _outcomes(answer, len(records))
+
+
+def _outcomes(answer: Any, count: int) -> list[Upserted]:
+    if not isinstance(answer, list) or len(answer) != count:
         raise TransientError("The answer does not tell what became of each row", system=SYSTEM)
     return [_outcome(each) for each in answer]
 

@@ -67,12 +67,13 @@ class UpdateResult:
 
 @dataclass(frozen=True, slots=True)
 class Upserted:
-    """What became of one account that was created or updated by its ERP id.
+    """What became of one record that was created, updated or deleted by its ERP id.
 
     Attributes:
-        crm_id: 18-character id of the account; None when it was refused.
-        created: Whether it is new.
-        error: Why it was refused.
+        crm_id: 18-character id of the record; None when it was refused, and for documents also when the CRM does not
+            tell (a bulk job, or nothing to delete): `error` says whether a record was taken.
+        created: Whether it is new; False when the CRM does not tell.
+        error: Why it was refused; None when it was taken.
     """
 
     crm_id: str | None
@@ -100,9 +101,12 @@ class DocumentRow:
     Attributes:
         object: Which object.
         erp_id: Reference of the ERP's record, unique in the CRM and the key that it is created or updated by.
-        values: Canonical field to value; fields that are left out stay as they are, None empties one. Links are given
-            as `account_id`, `opportunity_id` and `product_id` (18-character ids), and as `order`, `delivery`, `invoice`
-            and `payment` (the `erp_id` of another document).
+        values: Canonical field to value: those of `SalesOrder`, `Delivery`, `Invoice`, `Payment` and of their lines;
+            fields that are left out stay as they are, None empties one. Links are given as `account_id`,
+            `opportunity_id` and `product_id` (18-character ids), and as `order`, `delivery`, `invoice` and `payment`
+            (the `erp_id` of another document); a line names what it belongs to when it is new. Besides: `url` (where
+            the ERP shows the document), `company` (name of the company that it is of), `order_numbers` (text with the
+            numbers of all orders of a delivery or invoice), `position` (place of any line on its document).
         currency: ISO 4217 code of the record's amounts, in a multi-currency org.
     """
 
@@ -288,7 +292,12 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         """
 
     def missing_document_fields(self, objects: Collection[DocumentObject]) -> list[str]:
-        """As `missing_fields`, for the read-only copies of an ERP's documents and the objects that they hang on."""
+        """As `missing_fields`, for the read-only copies of an ERP's documents and the records that they hang on.
+
+        Args:
+            objects: What a run writes. What accounts show of invoices and payments is asked for with these, what
+                opportunities show of orders, deliveries and invoices with those.
+        """
         raise UnsupportedRecordError(f"{self.system} does not keep documents of an ERP", system=self.system)
 
     def write_documents(self, rows: Sequence[DocumentRow]) -> list[Upserted]:

@@ -16,11 +16,23 @@ from prefect_crm_erp.blocks.crm._salesforce_accounts import AccountReader
 from prefect_crm_erp.blocks.crm._salesforce_auth import LOGIN_HOSTS, SignIn
 from prefect_crm_erp.blocks.crm._salesforce_candidates import account_candidates
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
+from prefect_crm_erp.blocks.crm._salesforce_documents import DocumentWriter, delete_documents
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
+from prefect_crm_erp.blocks.crm._salesforce_lookups import people, product_ids
 from prefect_crm_erp.blocks.crm._salesforce_plan import AUTO, Policy
 from prefect_crm_erp.blocks.crm._salesforce_read import Reader
 from prefect_crm_erp.blocks.crm._salesforce_write import upsert_accounts, write_back
-from prefect_crm_erp.blocks.crm.base import CRM, ContactScope, CustomFields, Update, UpdateResult, Upserted
+from prefect_crm_erp.blocks.crm.base import (
+    CRM,
+    ContactScope,
+    CustomFields,
+    DocumentObject,
+    DocumentRow,
+    Person,
+    Update,
+    UpdateResult,
+    Upserted,
+)
 from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount, web_origin
 from prefect_crm_erp.models.capabilities import SystemInfo
@@ -373,6 +385,45 @@ class Salesforce(CRM):
         later ones are refused before any request. A currency is written in a multi-currency org only.
         """
         return upsert_accounts(self._connection, self._account_reader.planner, accounts)
+
+    def missing_document_fields(self, objects: Collection[DocumentObject]) -> list[str]:
+        """As `missing_fields`, for copies of documents; see `CRM.missing_document_fields`.
+
+        What an account shows of its invoices is asked for with invoices and payments, and what an opportunity shows of
+        its order with everything but payments. All of it is in the metadata package, and its permission set lets the
+        user write it.
+        """
+        return self._reader.planner.missing_for_documents(objects)
+
+    def write_documents(self, rows: Sequence[DocumentRow]) -> list[Upserted]:
+        """Create or update copies of documents; see `CRM.write_documents`.
+
+        Fewer than 2,000 rows of one object travel 200 to a call, more of them in a bulk job, which costs three calls
+        and a few looks at how far it is; what it has taken has no `crm_id` and no `created`. Words for people are cut
+        to their field's length, other texts that are too long are refused. A currency is written in a multi-currency
+        org only; the others refuse amounts in a currency that is not theirs. Of several rows with one key the first
+        one counts. A record that somebody else holds is tried again a few times.
+
+        Raises:
+            ConfigurationError: The org lacks an object or field, or does not show it to the user.
+            TransientError: Salesforce is not available, or a bulk job failed. The same call may be made again.
+        """
+        return DocumentWriter(self._connection, self.currency).write(rows)
+
+    def delete_documents(self, object: DocumentObject, erp_ids: Sequence[str]) -> list[Upserted]:
+        """Delete copies of documents, 200 to a call, with their lines; see `CRM.delete_documents`."""
+        return delete_documents(self._connection, object, erp_ids)
+
+    def product_ids(self, skus: Collection[str]) -> dict[str, str]:
+        """Ids of products by what the SKU field holds, whatever the case; see `CRM.product_ids`.
+
+        Where several products have one SKU and only one of them is active, that one is meant.
+        """
+        return product_ids(self._connection, self._reader.planner.sku_field, skus)
+
+    def people(self, user_ids: Collection[str]) -> dict[str, Person]:
+        """Users by id (15 or 18 characters), each with its manager; see `CRM.people`."""
+        return people(self._connection, user_ids)
 
     def url(self, record_id: str) -> str:
         """Address under which a person opens the record in Lightning."""

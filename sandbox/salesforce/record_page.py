@@ -15,8 +15,12 @@ from prefect_crm_erp.sandbox.salesforce.schema import SObject
 from prefect_crm_erp.sandbox.salesforce.wire import Call, Reply
 
 _ROWS = 200
-_HOME = ("Account", "Opportunity", "Quote", "Order", "Product2", "Contact")
-_CHILD_FIELDS = ("Name", "ProductCode", "Quantity", "UnitPrice", "Discount", "TotalPrice", "StageName", "Status")
+_DOCUMENTS = ("ERP_Order__c", "ERP_Delivery__c", "ERP_Invoice__c", "ERP_Payment__c")
+_HOME = ("Account", "Opportunity", "Quote", "Order", "Product2", "Contact", *_DOCUMENTS)
+_CHILD_FIELDS = (
+    *("Name", "ProductCode", "Quantity", "UnitPrice", "Discount", "TotalPrice", "StageName", "Status"),
+    *("SKU__c", "Quantity__c", "Amount__c", "Status__c", "Total__c", "Balance__c", "CurrencyIsoCode"),
+)
 _HIDDEN = frozenset({"attributes", "Id", "IsDeleted", "SystemModstamp"})
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;color:#181818}"

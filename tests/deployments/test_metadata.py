@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import pytest
 from defusedxml import ElementTree
@@ -11,7 +13,10 @@ from prefect_crm_erp.sandbox.salesforce.org import Org
 
 ROOT = Path(__file__).resolve().parents[2] / "deployments" / "salesforce" / "force-app" / "main" / "default"
 NAMESPACE = {"m": "http://soap.sforce.com/2006/04/metadata"}
-FIELDS = sorted(ROOT.glob("objects/*/fields/*.field-meta.xml"))
+PACKAGED = sorted(ROOT.glob("objects/*/fields/*.field-meta.xml"))
+OBJECTS = sorted(ROOT.glob("objects/*/*.object-meta.xml"))
+KINDS = ("field", "layout", "object", "permissionset", "report", "reportFolder", "tab")
+CHANGES = ("allowCreate", "allowEdit", "allowDelete", "modifyAllRecords")
 TYPES = {
     "Text": "string",
     "LongTextArea": "textarea",
@@ -20,7 +25,29 @@ TYPES = {
     "Number": "double",
     "Picklist": "picklist",
     "Checkbox": "boolean",
+    "Date": "date",
+    "DateTime": "datetime",
+    "Url": "url",
+    "Lookup": "reference",
+    "MasterDetail": "reference",
 }
+
+
+def parsed(path: Path) -> Element:
+    return ElementTree.parse(path).getroot()
+
+
+def texts(root: Element, path: str) -> list[str]:
+    return [each.text or "" for each in root.findall(path, NAMESPACE)]
+
+
+def name_of(path: Path) -> str:
+    """`Account.ERP_Id__c` for the file of that field."""
+    return f"{path.parts[-3]}.{path.name.split('.')[0]}"
+
+
+FORMULAS = [path for path in PACKAGED if texts(parsed(path), "m:formula")]
+FIELDS = [path for path in PACKAGED if path not in FORMULAS]
 REQUIRED = {
     ("Account", "ERP_Subsidiary__c"),
     *(
@@ -52,9 +79,9 @@ REQUIRED = {
 }
 
 
-@pytest.mark.parametrize("path", FIELDS, ids=lambda path: f"{path.parts[-3]}.{path.name.split('.')[0]}")
+@pytest.mark.parametrize("path", FIELDS, ids=name_of)
 def test_a_field_of_the_package_is_the_sandboxs(path: Path) -> None:
-    metadata = ElementTree.parse(path).getroot()
+    metadata = parsed(path)
     field = Org(None).schema.get(path.parts[-3]).field(path.name.split(".")[0])
 
     def text(name: str) -> str | None:
@@ -74,6 +101,31 @@ def test_a_field_of_the_package_is_the_sandboxs(path: Path) -> None:
         assert (metadata.findtext(".//m:restricted", namespaces=NAMESPACE) == "true") == field.restricted
     if field.type == "boolean":
         assert (text("defaultValue") == "true") == bool(field.default)
+    if field.type == "reference":
+        assert (text("referenceTo"),) == field.reference_to
+        assert f"{text('relationshipName')}__r" == field.child_relationship
+        assert (text("type") == "MasterDetail") == (field.on_delete == "cascade") == field.required
+        assert (text("reparentableMasterDetail") == "true") == (field.required and field.updateable)
+
+
+@pytest.mark.parametrize("path", FORMULAS, ids=name_of)
+def test_a_formula_is_made_of_fields_that_are_there(path: Path) -> None:
+    (formula,) = texts(parsed(path), "m:formula")
+    used = re.findall(r"\w+__c", formula)
+    assert used
+    assert all(Org(None).schema.get(path.parts[-3]).field(name) for name in used)
+
+
+@pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.parts[-2])
+def test_an_object_of_the_package_is_the_sandboxs(path: Path) -> None:
+    metadata, sobject = parsed(path), Org(None).schema.get(path.parts[-2])
+    assert texts(metadata, "m:label") == [sobject.label]
+    assert texts(metadata, "m:pluralLabel") == [sobject.label_plural]
+    name = sobject.field("Name")
+    assert texts(metadata, "m:nameField/m:label") == [name.label]
+    assert texts(metadata, "m:nameField/m:type") == ["AutoNumber" if name.auto_number else "Text"]
+    # People look and do not touch: what they may do with a document is no more than to read it.
+    assert texts(metadata, "m:sharingModel") == ["ControlledByParent" if sobject.owning_lookups else "Read"]
 
 
 def test_the_package_has_every_field_of_the_integration() -> None:
@@ -97,11 +149,71 @@ def test_the_package_leaves_out_no_field_that_the_integration_works_with_in_the_
 
 def test_every_file_of_the_package_is_well_formed_and_of_salesforces_namespace() -> None:
     files = sorted(ROOT.rglob("*.xml"))
-    assert len(files) == len(FIELDS) + 1
-    assert {ElementTree.parse(path).getroot().tag.partition("}")[0] for path in files} == {"{" + NAMESPACE["m"]}
+    assert {parsed(path).tag.partition("}")[0] for path in files} == {"{" + NAMESPACE["m"]}
+    kinds = {path.name.partition(".")[2] for path in files}
+    assert kinds == {f"{kind}-meta.xml" for kind in KINDS}
 
 
-def test_the_permission_set_opens_every_field() -> None:
-    permissions = ElementTree.parse(ROOT / "permissionsets" / "ERP_Integration.permissionset-meta.xml").getroot()
-    opened = {each.text for each in permissions.findall(".//m:fieldPermissions/m:field", NAMESPACE)}
-    assert opened == {f"{path.parts[-3]}.{path.name.split('.')[0]}" for path in FIELDS}
+def permissions(name: str) -> Element:
+    return parsed(ROOT / "permissionsets" / f"{name}.permissionset-meta.xml")
+
+
+def details() -> set[str]:
+    """Fields that Salesforce always opens: without its parent nobody sees a line."""
+    return {name_of(path) for path in PACKAGED if texts(parsed(path), "m:type") == ["MasterDetail"]}
+
+
+def test_the_permission_set_of_the_integration_opens_every_field_and_object() -> None:
+    permitted = permissions("ERP_Integration")
+    assert set(texts(permitted, "m:fieldPermissions/m:field")) == {name_of(path) for path in PACKAGED} - details()
+    fixed = {
+        field
+        for each in permitted.findall("m:fieldPermissions", NAMESPACE)
+        for field in texts(each, "m:field")
+        if texts(each, "m:editable") == ["false"]
+    }
+    assert fixed == {name_of(path) for path in FORMULAS}
+    assert texts(permitted, "m:objectPermissions/m:object") == [path.parts[-2] for path in OBJECTS]
+    for right in CHANGES:
+        assert set(texts(permitted, f"m:objectPermissions/m:{right}")) == {"true"}
+
+
+@pytest.mark.requirement("K09")
+def test_people_may_see_every_document_and_change_none() -> None:
+    permitted = permissions("ERP_Documents_Read")
+    documents = {path.parts[-2] for path in OBJECTS}
+    shown = set(texts(permitted, "m:fieldPermissions/m:field"))
+    assert shown >= {name_of(path) for path in PACKAGED if path.parts[-3] in documents} - details()
+    assert set(texts(permitted, "m:fieldPermissions/m:readable")) == {"true"}
+    assert set(texts(permitted, "m:objectPermissions/m:object")) == documents
+    assert set(texts(permitted, "m:objectPermissions/m:allowRead")) == {"true"}
+    for right in ("fieldPermissions/m:editable", *(f"objectPermissions/m:{name}" for name in CHANGES)):
+        assert set(texts(permitted, f"m:{right}")) == {"false"}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("layouts/*")), ids=lambda path: path.name.partition("-")[0])
+def test_a_layout_shows_every_field_and_lists_what_belongs_to_the_record(path: Path) -> None:
+    layout, schema = parsed(path), Org(None).schema
+    sobject = schema.get(path.name.partition("-")[0])
+    shown = texts(layout, ".//m:layoutItems/m:field")
+    assert sorted(shown) == sorted(["Name", *(field.name for field in sobject.fields.values() if field.custom)])
+    lists = {related.findtext("m:relatedList", "", NAMESPACE): texts(related, "m:fields") for related in _lists(layout)}
+    assert set(lists) == {f"{child.child_object}.{child.field}" for child in sobject.child_relationships}
+    for name, columns in lists.items():
+        child = schema.get(name.partition(".")[0])
+        assert all(child.field(column) for column in columns)
+
+
+def _lists(layout: Element) -> list[Element]:
+    return layout.findall("m:relatedLists", NAMESPACE)
+
+
+@pytest.mark.requirement("R02")
+@pytest.mark.requirement("K08")
+@pytest.mark.parametrize("path", sorted(ROOT.glob("reports/*/*")), ids=lambda path: path.name.partition(".")[0])
+def test_a_report_shows_fields_of_the_package(path: Path) -> None:
+    report = parsed(path)
+    used = {*texts(report, ".//m:field"), *texts(report, ".//m:column"), *texts(report, "m:sortColumn")}
+    own = {name for name in used if name.endswith("__c")}
+    assert own
+    assert own <= {name_of(path) for path in PACKAGED}

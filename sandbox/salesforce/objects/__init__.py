@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from prefect_crm_erp.sandbox.salesforce.objects import accounts, company, opportunities, orders, products, quotes
+from prefect_crm_erp.sandbox.salesforce.objects import (
+    accounts,
+    company,
+    documents,
+    opportunities,
+    orders,
+    products,
+    quotes,
+)
 from prefect_crm_erp.sandbox.salesforce.schema import Schema
 
 
 def build_schema() -> Schema:
     """A fresh schema with every object type of the org."""
-    modules = (accounts, opportunities, quotes, orders, products, company)
+    modules = (accounts, opportunities, quotes, orders, products, documents, company)
     return Schema(sobject for module in modules for sobject in module.objects())

@@ -96,6 +96,7 @@ def _account_fields() -> list[Field]:
         picklist("ERP_Subsidiary__c", ("US", "UK", "DE"), restricted=True),
         push_to_erp(),
         *_mirror(),
+        *_sales(),
         picklist("Payment_Terms__c", PAYMENT_TERMS),
         text("VAT_Number__c", 20),
         text("Legacy_Code__c", 20, external_id=True, indexed=True),
@@ -112,6 +113,21 @@ def _mirror() -> list[Field]:
         text("ERP_Credit_Currency__c", 3),
         text("ERP_Payment_Terms__c", 80),
         *sync_fields(),
+    ]
+
+
+def _sales() -> list[Field]:
+    """What an account shows of its invoices and payments, in its own currency."""
+    return [
+        currency("ERP_Sales_This_Year__c"),
+        currency("ERP_Sales_Last_Year__c"),
+        currency("ERP_Open_Balance__c"),
+        currency("ERP_Overdue_Balance__c"),
+        number("ERP_Days_Overdue__c", 6, 0),
+        number("ERP_Days_To_Pay__c", 6, 1),
+        date("ERP_Last_Invoice_Date__c"),
+        text("ERP_Last_Invoice_Number__c", 80),
+        currency("ERP_Average_Order__c"),
     ]
 
 

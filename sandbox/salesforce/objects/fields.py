@@ -112,6 +112,24 @@ def reference(name: str, to: str, child: str | None = None, **options: Any) -> F
     )
 
 
+def lookup(name: str, to: str, children: str, **options: Any) -> Field:
+    """A custom lookup such as `ERP_Order__c`, which a query follows as `ERP_Order__r`.
+
+    Args:
+        name: The field.
+        to: The object that it points to.
+        children: Name of the relationship on the other side, which a query follows with `__r` after it.
+        options: As for `reference`.
+    """
+    path = f"{name.removesuffix('__c')}__r"
+    return reference(name, to, f"{children}__r", relationship_name=path, **options)
+
+
+def master(name: str, to: str, children: str) -> Field:
+    """A master-detail field: the row cannot be without the parent, and goes with it. It may move to another one."""
+    return lookup(name, to, children, required=True, on_delete="cascade")
+
+
 def address(prefix: str = "", **options: Any) -> list[Field]:
     """The parts of an address and the compound field that shows them together."""
     compound = f"{prefix}Address"

@@ -118,6 +118,21 @@ def _opportunity_fields() -> list[Field]:
         datetime("LastViewedDate", calculated=True),
         datetime("LastReferencedDate", calculated=True),
         *erp_fields(),
+        *_progress(),
+    ]
+
+
+def _progress() -> list[Field]:
+    """How far the deal has come in the ERP: its approval, its delivery and its invoice."""
+    return [
+        datetime("ERP_Pending_Since__c"),
+        datetime("ERP_Approved_At__c"),
+        text("ERP_Payment_Terms__c", 80),
+        date("ERP_Shipped_On__c"),
+        text("ERP_Invoice_Number__c", 255),
+        text("ERP_Invoice_Status__c", 40),
+        currency("ERP_Invoiced__c"),
+        currency("ERP_Open_Balance__c"),
     ]
 
 

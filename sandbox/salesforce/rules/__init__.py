@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect_crm_erp.sandbox.salesforce.rules.accounts import AccountRules, PersonRules
 from prefect_crm_erp.sandbox.salesforce.rules.base import Rules
 from prefect_crm_erp.sandbox.salesforce.rules.company import CurrencyTypeRules, DatedConversionRateRules
+from prefect_crm_erp.sandbox.salesforce.rules.documents import DetailRules, DocumentRules
 from prefect_crm_erp.sandbox.salesforce.rules.opportunities import (
     ContactRoleRules,
     OpportunityLineRules,
@@ -28,6 +29,14 @@ _RULES: dict[str, Rules] = {
     "Product2": ProductRules(),
     "Pricebook2": PriceBookRules(),
     "PricebookEntry": PricebookEntryRules(),
+    "ERP_Order__c": DocumentRules(),
+    "ERP_Order_Line__c": DetailRules(),
+    "ERP_Delivery__c": DocumentRules(),
+    "ERP_Delivery_Line__c": DetailRules(),
+    "ERP_Invoice__c": DocumentRules(),
+    "ERP_Invoice_Line__c": DetailRules(),
+    "ERP_Payment__c": DocumentRules(),
+    "ERP_Payment_Application__c": DetailRules(),
     "CurrencyType": CurrencyTypeRules(),
     "DatedConversionRate": DatedConversionRateRules(),
 }
