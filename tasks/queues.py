@@ -61,5 +61,5 @@ def _alert(run: BaseRun, entry: Parked) -> None:
             "prefect-crm-erp.queue": entry.queue.value,
             "prefect-crm-erp.integration": run.integration.state_name,
         },
-        payload={"queue": entry.queue.value, "reason": entry.reason, "record": run.crm.url(entry.key)},
+        payload={"queue": entry.queue.value, "reason": entry.reason, "record": run.record_url(entry.key)},
     )

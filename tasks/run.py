@@ -131,6 +131,10 @@ class BaseRun(ABC):
         """Whether people are told at once of records that need them."""
         return True
 
+    def record_url(self, key: str) -> str | None:
+        """Address under which a person opens the record of this key; None where there is no such place."""
+        return self.crm.url(key)
+
     @property
     def retry_policy(self) -> RetryPolicy:
         """How failed deals are tried again."""

@@ -140,6 +140,22 @@ class Documents(Part):
             yield page
             further = ordered.where(tuple_(DocumentRow.erp, DocumentRow.erp_id) > (page[-1].erp, page[-1].erp_id))
 
+    def opportunity_documents(self, kind: str, opportunities: Collection[str]) -> dict[str, list[Document]]:
+        """All documents of a kind that hang on opportunities, of all ERP connections, the oldest first.
+
+        Args:
+            kind: What they are.
+            opportunities: 18-character ids, any number.
+        """
+        mine = (DocumentRow.integration == self.integration, DocumentRow.kind == kind)
+        chosen = select(*_COLUMNS).where(*mine).order_by(DocumentRow.issued_on, DocumentRow.erp, DocumentRow.erp_id)
+        found: dict[str, list[Document]] = {}
+        with self.database.reading() as connection:
+            for some in lists_of(opportunities):
+                for row in connection.execute(chosen.where(DocumentRow.opportunity_id.in_(some))):
+                    found.setdefault(row.opportunity_id, []).append(Document(**values(row)))
+        return found
+
     def move_documents(self, from_account: str, to_account: str | None) -> int:
         """Give the documents of an account to another one; the account itself is forgotten.
 

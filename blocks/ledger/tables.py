@@ -175,6 +175,7 @@ class DocumentRow(Base):
     __table_args__ = (
         Index("ix_ledger_document_account", "integration", "account", "kind", "erp", "erp_id"),
         Index("ix_ledger_document_due", "integration", "is_open", "due_date"),
+        Index("ix_ledger_document_opportunity", "integration", "opportunity_id"),
     )
 
     integration: Mapped[str] = mapped_column(Name, primary_key=True)

@@ -60,6 +60,7 @@ def _create_document() -> None:
     by_account = ["integration", "account", "kind", "erp", "erp_id"]
     op.create_index("ix_ledger_document_account", "ledger_document", by_account)
     op.create_index("ix_ledger_document_due", "ledger_document", ["integration", "is_open", "due_date"])
+    op.create_index("ix_ledger_document_opportunity", "ledger_document", ["integration", "opportunity_id"])
 
 
 def _key(length: int) -> sa.types.TypeEngine[str]:

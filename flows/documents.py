@@ -1,0 +1,135 @@
+"""What the flows that bring documents of the ERPs to the CRM have in common: their road, from start to report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from prefect_crm_erp.blocks import Integration
+from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.flows.starting import new_run_id, recorded
+from prefect_crm_erp.models.errors import ConfigurationError, TransientError
+from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.tasks.account_figures import show_sales
+from prefect_crm_erp.tasks.claims import Turn
+from prefect_crm_erp.tasks.document_extract import document_pages, extract_documents, named_documents
+from prefect_crm_erp.tasks.document_item import DocumentItem
+from prefect_crm_erp.tasks.document_kinds import INVOICES, ORDERS, DocumentKind
+from prefect_crm_erp.tasks.document_link import link_documents, orders_to_copy
+from prefect_crm_erp.tasks.document_report import record_document_outcomes, report_documents
+from prefect_crm_erp.tasks.document_run import DocumentRun
+from prefect_crm_erp.tasks.document_sweep import sweep_documents
+from prefect_crm_erp.tasks.document_write import write_documents
+from prefect_crm_erp.tasks.named_documents import ids_by_number
+from prefect_crm_erp.tasks.opportunity_figures import show_on_opportunities
+from prefect_crm_erp.tasks.queues import park_records
+from prefect_crm_erp.tasks.report import RunReport, show_progress, start_progress
+
+TURN = "documents"
+"""The ledger's kind of the turn to bring documents to the CRM: one run of an integration at a time."""
+
+
+def open_documents(
+    integration: Integration,
+    what: tuple[DocumentKind, ...],
+    flow: str,
+    *,
+    records: Sequence[str] | None,
+    dry_run: bool,
+    backfill: bool,
+) -> DocumentRun:
+    """A run over these kinds of documents, noted in the ledger.
+
+    Raises:
+        ConfigurationError: The integration has lost its references, or its ledger cannot be opened.
+    """
+    integration.check_references()
+    store = integration.ledger.open().for_integration(integration.state_name)
+    forced = records is not None
+    run = DocumentRun(
+        integration, what, run_id=new_run_id(), store=store, dry_run=dry_run, forced=forced, backfill=backfill
+    )
+    store.start_run(run.run_id, flow=flow, source=", ".join(each.name for each in what), dry_run=dry_run)
+    return run
+
+
+def bring_documents(run: DocumentRun, source: str, records: Sequence[str] | None, since: datetime | None) -> RunReport:
+    """Bring what changed in the ERPs to the CRM, kind by kind in the order in which they hang on each other.
+
+    Args:
+        run: The run.
+        source: What is read, in the words of the flow.
+        records: Only these documents: ERP numbers.
+        since: Aware time that overrides the watermarks.
+
+    Raises:
+        ConfigurationError: Something must be changed first; the message says what.
+        TransientError: The CRM is not available, or another run is at work.
+        CoverageError: A document could not be accounted for.
+    """
+    with recorded(run) as note:
+        run.preflight()
+        with Turn(run, TURN, "all").taken() as is_mine:
+            if not is_mine:
+                raise TransientError("Another run is bringing documents; run this one again when it has ended")
+            named = ids_by_number(run, records) if records is not None else None
+            progress = start_progress(source)
+            done = sum(_bring(run, slot, what, named, since, progress) for what in run.what for slot in run.used_slots)
+            if INVOICES in run.what:
+                show_sales(run)
+            show_progress(progress, done or 1, done or 1)
+            report = report_documents(run, source)
+        note(report, report.source)
+        return report
+
+
+def _bring(
+    run: DocumentRun,
+    slot: ErpSlot,
+    what: DocumentKind,
+    named: dict[tuple[ErpSlot, str], list[str]] | None,
+    since: datetime | None,
+    progress: UUID,
+) -> int:
+    """All documents of a kind of one ERP that are to be looked at, and those that it has no more."""
+    if named is None:
+        pages = document_pages(run, slot, what, since)
+    else:
+        pages = named_documents(run, slot, what, named.get((slot, what.name), ()))
+    done = 0
+    while (page := extract_documents(run, slot, pages)) is not None:
+        _page_road(run, slot, page)
+        done += len(page)
+        show_progress(progress, done, None)
+    return done + sweep_documents(run, slot, what)
+
+
+def _page_road(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> None:
+    """link → orders first → write → show on opportunities → park → record."""
+    page = link_documents(run, slot, page)
+    if page.records and page.records[0].what is not ORDERS:
+        for orders in _orders_first(run, slot, page):
+            _page_road(run, slot, orders)
+    page = write_documents(run, slot, page)
+    show_on_opportunities(run, page)
+    page = park_records(run, page)
+    record_document_outcomes(run, page)
+
+
+def _orders_first(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> Iterator[Page[DocumentItem]]:
+    """The orders that the page's documents belong to and that the CRM does not show yet."""
+    wanted = orders_to_copy(run, slot, page)
+    if wanted and run.is_up(slot, ()):
+        with run.guard(slot, page.records):
+            yield from named_documents(run, slot, ORDERS, wanted)
+
+
+def refuse_nothing_named(records: Sequence[str] | None) -> None:
+    """An empty list would mean “none” to the code and “all” to the operator.
+
+    Raises:
+        ConfigurationError: The list is empty.
+    """
+    if records is not None and not any(each.strip() for each in records):
+        raise ConfigurationError("The list of records is empty; name the ERP's numbers, or leave the field out")

@@ -1,0 +1,109 @@
+"""A document of an ERP on its way to the CRM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect_crm_erp.blocks.crm.base import DocumentRow
+from prefect_crm_erp.blocks.ledger import Document
+from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.documents import Delivery, Invoice, InvoiceType
+from prefect_crm_erp.models.keys import fingerprint
+from prefect_crm_erp.models.records import SalesOrder
+from prefect_crm_erp.tasks.document_kinds import AnyDocument, DocumentKind
+from prefect_crm_erp.tasks.traveller import Traveller
+from prefect_crm_erp.tasks.write_back import erp_reference
+
+
+class DocumentItem(Traveller):
+    """One document on its way.
+
+    Attributes:
+        what: Its kind.
+        document: As the ERP has it.
+        known: What the ledger knows of it; None for a new one.
+        account_id: 18-character id of the account that it is shown at.
+        opportunity_id: 18-character id of the opportunity that it comes from.
+        rows: Its copy with all that belongs to it, the document itself first.
+        crm_id: 18-character id of the copy, where the CRM told it.
+    """
+
+    __slots__ = ("_slot", "account_id", "crm_id", "document", "known", "opportunity_id", "rows", "what")
+
+    def __init__(self, what: DocumentKind, slot: ErpSlot, document: AnyDocument) -> None:
+        super().__init__()
+        self.what = what
+        self._slot = slot
+        self.document = document
+        self.known: Document | None = None
+        self.account_id: str | None = None
+        self.opportunity_id: str | None = None
+        self.rows: list[DocumentRow] = []
+        self.crm_id: str | None = None
+
+    @property
+    def slot(self) -> ErpSlot:
+        """The ERP connection that it comes from."""
+        return self._slot
+
+    @property
+    def erp_id(self) -> str:
+        """The ERP's own id."""
+        return str(self.document.erp_id)
+
+    @property
+    def key(self) -> str:
+        """Its key in the ledger's runs and queues: connection, kind and id."""
+        return document_key(self.slot, self.what, self.erp_id)
+
+    @property
+    def label(self) -> str:
+        """What people know it by: `Invoice 2026/17`."""
+        document = self.document
+        is_memo = isinstance(document, Invoice) and document.type is InvoiceType.CREDIT_MEMO
+        name = InvoiceType.CREDIT_MEMO.value if is_memo else self.what.name.capitalize()
+        return f"{name} {document.number or self.erp_id}"
+
+    @property
+    def account(self) -> None:
+        """Its account is known by id only."""
+        return
+
+    @property
+    def reference(self) -> str:
+        """Its id as the CRM keeps it."""
+        return erp_reference(self.slot, self.erp_id)
+
+    @property
+    def order_ids(self) -> tuple[str, ...]:
+        """ERP ids of the orders that it belongs to."""
+        return self.document.order_ids if isinstance(self.document, Invoice | Delivery) else ()
+
+    @property
+    def order_keys(self) -> tuple[str, ...]:
+        """Keys of the CRM records that its orders come from."""
+        if isinstance(self.document, SalesOrder):
+            return (self.document.key,) if self.document.key else ()
+        return self.document.order_keys if isinstance(self.document, Invoice | Delivery) else ()
+
+    @property
+    def children(self) -> tuple[str, ...]:
+        """References of what belongs to it."""
+        return tuple(row.erp_id for row in self.rows[1:])
+
+    def digest(self) -> str:
+        """Fingerprint of what is to stand in the CRM; the time of the last change says nothing new by itself."""
+        return fingerprint([[row.object.value, row.erp_id, row.currency, _without_time(row.values)] for row in self.rows])
+
+    def evaluation_digest(self) -> str:
+        """Fingerprint of all that decides whether it can go on."""
+        return self.digest() if self.rows else fingerprint(self.document)
+
+
+def _without_time(values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "modified_at"}
+
+
+def document_key(slot: ErpSlot, what: DocumentKind, erp_id: str) -> str:
+    """The key of a document in the ledger's runs and queues."""
+    return f"{slot.value}:{what.name}:{erp_id}"

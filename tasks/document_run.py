@@ -1,0 +1,113 @@
+"""What a run over documents of the ERPs knows."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Self
+
+from prefect_crm_erp.blocks.integration import Integration
+from prefect_crm_erp.blocks.ledger import LedgerStore
+from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.records import Company
+from prefect_crm_erp.tasks.document_kinds import DocumentKind
+from prefect_crm_erp.tasks.run import BaseRun, Reading
+
+
+class DocumentRun(BaseRun):
+    """One run that brings documents of the ERPs to the CRM.
+
+    Args:
+        integration: The saved integration.
+        what: Kinds of documents that the run reads.
+        run_id: Identity of the run, in the ledger.
+        store: The open ledger.
+        dry_run: Whether to write nothing.
+        forced: Whether the operator named the records, which overrides watermarks and waiting times.
+        backfill: Whether everything is read, whatever was read before, and nobody is alerted.
+
+    Attributes:
+        readings: How far each stream has been read.
+        product_ids: Ids of the CRM's products by SKU, as far as they were looked up; None for one that it lacks.
+        opportunities: Opportunities by the quote or order that belongs to one, as far as they were looked up.
+    """
+
+    __slots__ = ("backfill", "opportunities", "product_ids", "readings", "what")
+
+    def __init__(
+        self,
+        integration: Integration,
+        what: tuple[DocumentKind, ...],
+        *,
+        run_id: str,
+        store: LedgerStore,
+        dry_run: bool = False,
+        forced: bool = False,
+        backfill: bool = False,
+    ) -> None:
+        super().__init__(integration, run_id=run_id, store=store, dry_run=dry_run, forced=forced)
+        self.what = what
+        self.backfill = backfill
+        self.readings: dict[str, Reading] = {}
+        self.product_ids: dict[str, str | None] = {}
+        self.opportunities: dict[str, str | None] = {}
+
+    @property
+    def kind(self) -> str:
+        """Name under which the ledger keeps this run's records."""
+        return "document"
+
+    @property
+    def alerts(self) -> bool:
+        """Whether people are told at once of records that need them; a first load tells by its tables."""
+        return not self.backfill
+
+    @property
+    def today(self) -> date:
+        """The day of the run, in UTC."""
+        return self.started_at.date()
+
+    def record_url(self, key: str) -> str | None:
+        """Documents have their key from the ERP: the CRM knows no record by it."""
+        return None
+
+    def stream(self, slot: ErpSlot, what: DocumentKind) -> str:
+        """Name of the watermark of one kind of an ERP's documents."""
+        return f"{what.name} documents of {slot.value}"
+
+    def reading(self, stream: str) -> Reading:
+        """How far a stream has been read."""
+        return self.readings.setdefault(stream, Reading())
+
+    @property
+    def used_slots(self) -> list[ErpSlot]:
+        """The ERP connections that subsidiaries keep their books in."""
+        used = {each.erp for each in self.integration.routing.subsidiaries}
+        return [slot for slot in self.erps if slot in used]
+
+    def companies_of(self, slot: ErpSlot) -> list[Company]:
+        """The companies of an ERP that subsidiaries keep their books in, each once."""
+        names = [each.company for each in self.integration.routing.subsidiaries if each.erp is slot]
+        return list({company.id: company for company in (self.company(slot, name) for name in names)}.values())
+
+    def preflight(self) -> Self:
+        """Check connections, rights and objects before anything is written.
+
+        Raises:
+            ConfigurationError: Something must be changed first; the message names it.
+            TransientError: The CRM cannot be reached.
+        """
+        missing = self.crm.missing_document_fields([each for what in self.what for each in (what.object, what.part)])
+        if missing:
+            raise ConfigurationError(
+                f"These fields are missing or hidden from the integration's user: {', '.join(missing)}; "
+                "deploy the metadata package and give the user its permission set",
+                system=self.crm.system,
+            )
+        self.check_erps([])
+        for slot in self.used_slots:
+            unread = [what.name for what in self.what if what.record not in self.erps[slot].capabilities.changes]
+            if unread:
+                system = self.erps[slot].system
+                raise ConfigurationError(f"The {system} connector does not read {', '.join(unread)} documents")
+        return self

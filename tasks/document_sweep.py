@@ -1,0 +1,68 @@
+"""Sweep: documents that were deleted in an ERP disappear from the CRM; no stream of changes tells of them."""
+
+from __future__ import annotations
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from prefect_crm_erp.blocks.ledger import SourceRecord
+from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.outcomes import Change, Outcome, ReportRow
+from prefect_crm_erp.tasks.document_item import document_key
+from prefect_crm_erp.tasks.document_kinds import DocumentKind
+from prefect_crm_erp.tasks.document_run import DocumentRun
+from prefect_crm_erp.tasks.write_back import erp_reference
+
+_IDS_PER_PAGE = 5000
+
+
+@task(name="Sweep after deletions", cache_policy=NO_CACHE, persist_result=False)
+def sweep_documents(run: DocumentRun, slot: ErpSlot, what: DocumentKind) -> int:
+    """Delete the copies of documents that the ERP has no more.
+
+    Only where the ERP has fewer documents than the ledger are all of them asked for: that they are as many is one call.
+
+    Returns:
+        How many were deleted.
+    """
+    if run.forced or not run.is_up(slot, ()):
+        return 0
+    with run.guard(slot, ()):
+        there = run.erps[slot].count(what.record)
+        if there is not None and there >= run.store.count_documents(what.name, slot.value):
+            return 0
+        gone = [
+            erp_id
+            for page in run.store.document_ids(what.name, slot.value, _IDS_PER_PAGE)
+            for erp_id in sorted(set(page) - run.erps[slot].existing(what.record, page))
+        ]
+        _delete(run, slot, what, gone)
+        return len(gone)
+    return 0
+
+
+def _delete(run: DocumentRun, slot: ErpSlot, what: DocumentKind, erp_ids: list[str]) -> None:
+    known = run.store.documents(what.name, slot.value, erp_ids)
+    names = {erp_id: f"{what.name.capitalize()} {each.number or erp_id}" for erp_id, each in known.items()}
+    keys = {erp_id: document_key(slot, what, erp_id) for erp_id in known}
+    run.store.note_read(run.run_id, [SourceRecord(keys[each], names[each], None) for each in known])
+    refused: dict[str, str] = {}
+    if known and not run.dry_run:
+        results = run.crm.delete_documents(what.object, [erp_reference(slot, each) for each in known])
+        refused = {
+            erp_id: str(result.error) for erp_id, result in zip(known, results, strict=True) if result.error is not None
+        }
+        run.store.drop_documents(what.name, slot.value, [each for each in known if each not in refused])
+        run.store.resolve(run.kind, [keys[each] for each in known if each not in refused], resolution="gone")
+    run.store.note_outcomes(
+        run.run_id, [_row(run, keys[each], names[each], refused.get(each)) for each in known]
+    )
+
+
+def _row(run: DocumentRun, key: str, name: str, refusal: str | None) -> ReportRow:
+    if refusal is not None:
+        return ReportRow(
+            crm_id=key, name=name, outcome=Outcome.EXCLUDED, reason=f"It is gone from the ERP, but not deleted: {refusal}"
+        )
+    change = Change(f"{run.crm.system}: the copy", "there", None, "it is gone from the ERP")
+    return ReportRow(crm_id=key, name=name, outcome=Outcome.WRITTEN, changes=(change,))
