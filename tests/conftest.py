@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-pytest_plugins = ["fixtures_salesforce", "fixtures_tryton", "world", "account_world"]
+pytest_plugins = ["fixtures_salesforce", "fixtures_tryton", "fixtures_documents", "world", "account_world"]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
 from typing import Any, TypeVar
 
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, Database, Domain, Row
@@ -127,8 +126,15 @@ def _last_changes(
 
 def _latest(row: Row, times: Sequence[str]) -> datetime:
     """The latest of the times of a row."""
-    moments: list[datetime] = [reduce(lambda value, name: value[name], time.split("."), row) for time in times]
-    return max(moments)
+    return max(_at(row, time.split(".")) for time in times)
+
+
+def _at(row: Row, path: Sequence[str]) -> datetime:
+    value: Any = row
+    for name in path:
+        value = value[name]
+    moment: datetime = value
+    return moment
 
 
 def _domain(source: Source, start: datetime | None, company: int | None) -> Domain:

@@ -133,7 +133,7 @@ class _Settlements:
             for row in database.search(MOVE_LINE, [("reconciliation", "in", chunk)], _TOGETHER_FIELDS):
                 self._together[row["reconciliation"]].append(row)
         rows = [row for together in self._together.values() for row in together]
-        self.invoices = by_id(_invoices_of(database, [*lines, *rows]))
+        self.invoices = by_id(list(_invoices_of(database, [*lines, *rows])))
         self._elsewhere = {
             move: invoice["id"] for invoice in self.invoices.values() for move in invoice["additional_moves"]
         }
@@ -152,7 +152,7 @@ class _Settlements:
 def _invoices_of(database: Database, lines: Sequence[Row]) -> Iterator[Row]:
     """Invoices that lines are payments of or belong to."""
     moves = [line["move"] for line in lines if "move" in line]
-    billed = {id_in(move["origin"], INVOICE) for move in moves} - {None}
+    billed = {each for move in moves if (each := id_in(move["origin"], INVOICE)) is not None}
     wanted = billed | {invoice for line in lines for invoice in line["invoice_payments"]}
     others = {move["id"] for move in moves if id_in(move["origin"], INVOICE) is None}
     for chunk in chunks(sorted(wanted | others), _IDS_PER_SEARCH):

@@ -41,7 +41,7 @@ _MODELS: dict[type[Record], str] = {
     Delivery: OUT.model,
     DeliveryLine: STOCK_MOVE,
 }
-_DOCUMENTS = frozenset({Invoice, Payment, Delivery})
+_DOCUMENTS: frozenset[type[Record]] = frozenset({Invoice, Payment, Delivery})
 
 
 class Tryton(ERP):
@@ -72,14 +72,14 @@ class Tryton(ERP):
 
     system: ClassVar[str] = SYSTEM
     capabilities: ClassVar[Capabilities] = Capabilities(
-        reads=frozenset({Customer, Product, SalesOrder}) | _DOCUMENTS,
+        reads=frozenset({Customer, Product, SalesOrder, *_DOCUMENTS}),
         writes=frozenset({Customer, Product, SalesOrder}),
         page_size=200,
         batch_size=100,
         idempotency=Idempotency.SEARCH_FIRST,
         has_subsidiaries=True,
         confirms_orders=True,
-        changes=frozenset({Customer, SalesOrder}) | _DOCUMENTS,
+        changes=frozenset({Customer, SalesOrder, *_DOCUMENTS}),
         has_contacts=True,
         has_hierarchy=True,
     )
