@@ -33,6 +33,9 @@ class Billed:
 class TrytonBooks:
     """Tryton under the laws of documents; each word is what a person does in the ERP's own client."""
 
+    earlier = date(datetime.now(UTC).year - 1, 12, 30)
+    """A day on which all rates were others than today's."""
+
     rates = ("2026-05-04", {"EUR": Decimal(1), "USD": Decimal("1.10"), "GBP": Decimal("0.85"), "JPY": Decimal(162)})
     """Units of currencies for one euro on a day, as they were seeded."""
 
@@ -136,7 +139,9 @@ class TrytonBooks:
 
     # ---------------------------------------------------------------- payments
 
-    def pay(self, company: str, invoice: str, amount: Decimal | None = None, *, over: bool = False) -> None:
+    def pay(
+        self, company: str, invoice: str, amount: Decimal | None = None, *, over: bool = False, on: date | None = None
+    ) -> None:
         """The clerk enters a payment at an invoice: of all that is open, or of an amount, which may be too much."""
         (row,) = self.clerk.find(_INVOICE, company, [("id", "=", int(invoice))], "party", "currency", "amount_to_pay")
         start = {
@@ -146,7 +151,7 @@ class TrytonBooks:
             "currency": row["currency"],
             "company": self.clerk.companies[company],
             "payment_method": self._method(company)["id"],
-            "date": self.today,
+            "date": on or self.today,
             "description": f"Statement {invoice}",
             "invoice_account": None,
         }

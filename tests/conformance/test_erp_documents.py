@@ -187,6 +187,18 @@ class TestPayments:
         assert sum(part.amount for each in found.values() for part in each.applications) == invoice.total
         assert sorted(each.amount for each in found.values()) == sorted([Decimal(40), invoice.total - 40])
 
+    @pytest.mark.requirement("N01")
+    def test_rates_that_have_changed_meanwhile_take_nothing_from_a_payment(
+        self, world: World, books: TrytonBooks
+    ) -> None:
+        billed = books.bill(UK, "USD", PRICES)
+        books.pay(UK, billed.invoice, on=books.earlier)
+        invoice, payment = world.invoice(billed.invoice), world.payment_of(billed.invoice)
+        (part,) = payment.applications
+        assert part.amount == payment.amount == invoice.total
+        assert part.company_amount == payment.company_amount != invoice.company_total
+        assert (invoice.status, invoice.company_balance, payment.date) == (InvoiceStatus.PAID, 0, books.earlier)
+
     def test_one_payment_pays_several_invoices(self, world: World, books: TrytonBooks) -> None:
         first = books.bill(UK, "GBP", ("100.00",))
         second = books.bill(UK, "GBP", ("33.33",), to=first.customer)
