@@ -27,7 +27,11 @@ class InvoiceType(StrEnum):
 
 
 class InvoiceStatus(StrEnum):
-    """Where an invoice or credit memo stands; drafts are not told of."""
+    """Where an invoice or credit memo stands; drafts are not told of.
+
+    An invoice that a credit memo settles is paid: the memo is a document of its own, so that sums over both come out.
+    Cancelled is what counts no more without any such document.
+    """
 
     OPEN = "Open"
     PARTLY_PAID = "Partly Paid"
@@ -108,7 +112,9 @@ class Payment(Record):
     status: PaymentStatus = PaymentStatus.POSTED
     method: str | None = Field(default=None, description="Way of payment as the ERP names it: the journal, Cash, Bank.")
     company_id: str
-    customer_id: str = Field(description="ERP id of the customer.")
+    customer_id: str = Field(
+        description="ERP id of the customer; of the largest part, where one payment is of several customers."
+    )
     date: date
     currency: str
     company_currency: str

@@ -47,9 +47,10 @@ _DOCUMENTS: frozenset[type[Record]] = frozenset({Invoice, Payment, Delivery})
 class Tryton(ERP):
     """Connection to a Tryton 8.0 database.
 
-    The user needs the groups of sales and parties (and of products, where products are created), all companies that
-    orders go to, and the company filter `All`. It should not be in the credit limit group: Tryton then refuses orders
-    over a customer's limit, instead of asking.
+    The user needs the groups of sales and parties (and of products, where products are created; of accounting, where
+    invoices and payments are read; of stock, where deliveries are), all companies that orders go to, and the company
+    filter `All`. It should not be in the credit limit group: Tryton then refuses orders over a customer's limit,
+    instead of asking.
 
     Example:
         Load a saved connection and list the companies behind it:
@@ -226,7 +227,9 @@ class Tryton(ERP):
 
         A customer changes with what belongs to it, with its parent, and with its invoices and sales, which move its
         credit position; when all are read (without `since`), only what belongs to it counts. Parties of Tryton's own
-        companies are left out.
+        companies are left out. An invoice changes with what is paid on it, a payment with what it is applied to, a
+        delivery with what is moved with it, and a sale with its lines; Tryton itself notes at a sale what its
+        deliveries and invoices make of it.
 
         Tryton stamps a change with the time at which its transaction began, and shows it when the transaction ends:
         begin some minutes before the last place.
