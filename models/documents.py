@@ -15,6 +15,9 @@ from pydantic import Field
 from prefect_crm_erp.models.money import ZERO, Amount
 from prefect_crm_erp.models.records import Record
 
+# Some records have a field of the name `date`, which hides the type for the fields that come after it.
+Day = date
+
 
 class InvoiceType(StrEnum):
     """What a document of the receivables is."""
@@ -24,7 +27,11 @@ class InvoiceType(StrEnum):
 
 
 class InvoiceStatus(StrEnum):
-    """Where an invoice or credit memo stands; drafts are not told of."""
+    """Where an invoice or credit memo stands; drafts are not told of.
+
+    An invoice that a credit memo settles is paid: the memo is a document of its own, so that sums over both come out.
+    Cancelled is what counts no more without any such document.
+    """
 
     OPEN = "Open"
     PARTLY_PAID = "Partly Paid"
@@ -62,8 +69,8 @@ class Invoice(Record):
     currency: str = Field(description="ISO 4217 code of the transaction currency.")
     company_currency: str = Field(description="ISO 4217 code of the company's own currency.")
     date: date
-    due_date: date | None = Field(default=None, description="Last day of payment; the latest one of several terms.")
-    paid_on: date | None = Field(default=None, description="Day of the last payment, once nothing is open any more.")
+    due_date: Day | None = Field(default=None, description="Last day of payment; the latest one of several terms.")
+    paid_on: Day | None = Field(default=None, description="Day of the last payment, once nothing is open any more.")
     payment_terms: str | None = None
     customer_reference: str | None = None
     untaxed: Amount = Field(description="Total without tax, as the ERP computed it.")
@@ -105,7 +112,9 @@ class Payment(Record):
     status: PaymentStatus = PaymentStatus.POSTED
     method: str | None = Field(default=None, description="Way of payment as the ERP names it: the journal, Cash, Bank.")
     company_id: str
-    customer_id: str = Field(description="ERP id of the customer.")
+    customer_id: str = Field(
+        description="ERP id of the customer; of the largest part, where one payment is of several customers."
+    )
     date: date
     currency: str
     company_currency: str

@@ -283,7 +283,9 @@ class OrderStatus(StrEnum):
 class SalesOrder(Record):
     """A sales order of an ERP, in its transaction currency."""
 
-    key: str = Field(description="18-character id of the CRM record that it comes from.")
+    key: str = Field(
+        description="18-character id of the CRM record that it comes from; empty for an order that was born in the ERP."
+    )
     company_id: str
     customer_id: str = Field(description="ERP id of the customer.")
     currency: str

@@ -15,7 +15,14 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
-pytest_plugins = ["fixtures_salesforce", "fixtures_salesforce_documents", "fixtures_tryton", "world", "account_world"]
+pytest_plugins = (
+    "account_world",
+    "fixtures_documents",
+    "fixtures_salesforce",
+    "fixtures_salesforce_documents",
+    "fixtures_tryton",
+    "world",
+)
 
 
 @pytest.fixture(scope="session")

@@ -6,18 +6,21 @@ What belongs to a party has dates of its own, so a customer's stream is made of 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, Database, Domain
+from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, Database, Domain, Row
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Record
 
 R = TypeVar("R", bound=Record)
 Place = tuple[datetime, int]
-_TIME = "last_modified_at"
+Places = Callable[[Sequence[Row]], Iterable[Place]]
+TIME = "last_modified_at"
+"""Tryton's field with the time of a row's last change."""
+
 _TIMES_PER_READ = 5000
 
 
@@ -32,13 +35,27 @@ class Source:
         is_view: Whether it is a view of another model; Tryton filters a view by the dates of its rows, but shows the
             time of reading in place of them. Such a change takes its place at the beginning: it is not before it.
         only: Clauses for the rows that count.
+        times: The ways to the times of a row, the latest of which counts.
+        company: The way from a row to its company.
+        fields: What `places` needs of the rows.
+        places: Finds the records that rows belong to, where that takes more than the field `owner`.
     """
 
     model: str
     owner: str = "id"
     deactivable: bool = False
     is_view: bool = False
-    only: tuple[tuple[str, str, Any], ...] = ()
+    only: tuple[Any, ...] = ()
+    times: tuple[str, ...] = (TIME,)
+    company: str = "company"
+    fields: tuple[str, ...] = ()
+    places: Places | None = None
+
+    def places_of(self, rows: Sequence[Row]) -> Iterable[Place]:
+        """The records that rows belong to, with the times of the rows; one record may come often."""
+        if self.places is not None:
+            return self.places(rows)
+        return [(row[TIME], row[self.owner]) for row in rows]
 
 
 def change_pages(
@@ -98,21 +115,35 @@ def _last_changes(
     """The time of each record's last change, as far as the sources tell."""
     last: dict[int, datetime] = {}
     for source in sources:
-        fields = [_TIME, source.owner]
+        fields = [*source.times, *(source.fields if source.places else [source.owner])]
         domain = _domain(source, start, company)
-        for row in database.search(source.model, domain, fields, rows_per_call=_TIMES_PER_READ):
-            owner, moment = row[source.owner], start if source.is_view and start else row[_TIME]
+        found = database.search(source.model, domain, fields, rows_per_call=_TIMES_PER_READ)
+        rows = [row | {TIME: start if source.is_view and start else _latest(row, source.times)} for row in found]
+        for moment, owner in source.places_of(rows) if rows else ():
             last[owner] = max(last.get(owner, moment), moment)
     return last
+
+
+def _latest(row: Row, times: Sequence[str]) -> datetime:
+    """The latest of the times of a row."""
+    return max(_at(row, time.split(".")) for time in times)
+
+
+def _at(row: Row, path: Sequence[str]) -> datetime:
+    value: Any = row
+    for name in path:
+        value = value[name]
+    moment: datetime = value
+    return moment
 
 
 def _domain(source: Source, start: datetime | None, company: int | None) -> Domain:
     domain: Domain = list(source.only)
     domain += [ANY_ACTIVE] if source.deactivable else []
-    domain += [("company", "=", company)] if company is not None else []
+    domain += [(source.company, "=", company)] if company is not None else []
     if start is None:
         return domain
     if source.is_view:
         created = [("write_date", "=", None), ("create_date", ">=", start)]
         return [*domain, ["OR", ("write_date", ">=", start), created]]
-    return [*domain, (_TIME, ">=", start)]
+    return [*domain, ["OR", *((time, ">=", start) for time in source.times)]]

@@ -11,11 +11,15 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from prefect_crm_erp.blocks.erp._tryton_accounts import CustomerAccounts
+from prefect_crm_erp.blocks.erp._tryton_books import Books
 from prefect_crm_erp.blocks.erp._tryton_customers import Customers
+from prefect_crm_erp.blocks.erp._tryton_deliveries import Deliveries
 from prefect_crm_erp.blocks.erp._tryton_hierarchy import Hierarchy
+from prefect_crm_erp.blocks.erp._tryton_invoices import Invoices
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps
 from prefect_crm_erp.blocks.erp._tryton_order_values import OrderValues
 from prefect_crm_erp.blocks.erp._tryton_orders import Orders
+from prefect_crm_erp.blocks.erp._tryton_payments import Payments
 from prefect_crm_erp.blocks.erp._tryton_products import ProductDefaults, Products
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM, Database, Rpc
@@ -23,6 +27,7 @@ from prefect_crm_erp.blocks.erp._tryton_taxes import Taxes
 from prefect_crm_erp.blocks.erp._tryton_wire import classify
 from prefect_crm_erp.blocks.http import HttpClient
 from prefect_crm_erp.models.capabilities import Capabilities, SystemInfo
+from prefect_crm_erp.models.documents import Delivery, Invoice, Payment
 from prefect_crm_erp.models.errors import ConfigurationError, RejectedRecordError
 from prefect_crm_erp.models.outcomes import WriteResult
 from prefect_crm_erp.models.records import Company, Customer, Product, Record, SalesOrder
@@ -45,14 +50,18 @@ class TrytonSettings:
     subsidiary_relation: str
 
 
-class Desk(Protocol):
-    """What the connection does with records of one type."""
-
-    def find(self, keys: Collection[str], company: int | None) -> dict[str, list[Any]]:
-        """Records by key."""
+class Reader(Protocol):
+    """What the connection does with records of a type that only Tryton makes."""
 
     def read(self, ids: Collection[int], company: int | None) -> list[Any]:
         """Records by Tryton's ids."""
+
+
+class Desk(Reader, Protocol):
+    """What the connection does with records of a type that it writes, too."""
+
+    def find(self, keys: Collection[str], company: int | None) -> dict[str, list[Any]]:
+        """Records by key."""
 
     def create(self, records: Sequence[Any], company: Company) -> list[WriteResult[Any]]:
         """Create records in one request."""
@@ -113,6 +122,35 @@ class TrytonConnection:
         """Sales."""
         values = OrderValues(self.database, self.references, self._maps, Taxes(self.database))
         return Orders(self.database, self.references, self._maps, values)
+
+    @cached_property
+    def invoices(self) -> Invoices:
+        """Invoices and credit memos to customers."""
+        return Invoices(self.database, self._maps)
+
+    @cached_property
+    def payments(self) -> Payments:
+        """Payments of customers."""
+        return Payments(self.database)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """Shipments to customers, and returns."""
+        return Deliveries(self.database, self._maps)
+
+    @cached_property
+    def books(self) -> Books:
+        """Fiscal years and exchange rates."""
+        return Books(self.database, self.references)
+
+    def reader(self, kind: type[Record]) -> Reader:
+        """What reads records of a type."""
+        documents: dict[type[Record], Reader] = {
+            Invoice: self.invoices,
+            Payment: self.payments,
+            Delivery: self.deliveries,
+        }
+        return documents[kind] if kind in documents else self.desk(kind)
 
     def desk(self, kind: type[Record]) -> Desk:
         """What works on records of a type."""

@@ -133,6 +133,26 @@ class Maps:
                 _read_only("amount", "amount"),
             ]
         )
+        self.invoice_line = FieldMap(
+            [
+                _read_only("erp_id", "id", _ID),
+                _read_only("product_id", "product.id", _ID),
+                _read_only("sku", "product.code"),
+                _read_only("quantity", "quantity", _QUANTITY),
+                _read_only("unit", "unit.name"),
+                _read_only("unit_price", "unit_price"),
+            ]
+        )
+        self.delivery_line = FieldMap(
+            [
+                _read_only("erp_id", "id", _ID),
+                _read_only("product_id", "product.id", _ID),
+                _read_only("sku", "product.code"),
+                _read_only("description", "product.name"),
+                _read_only("quantity", "quantity", _QUANTITY),
+                _read_only("unit", "unit.name"),
+            ]
+        )
 
 
 # ---------------------------------------------------------------------- the buyer's purchase order

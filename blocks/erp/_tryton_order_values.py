@@ -86,7 +86,9 @@ class OrderValues:
         return values | ({"warehouse": warehouse} if warehouse else {}), notes
 
     def _header(self, order: SalesOrder, buyer: Row) -> Row:
-        values = self._maps.order.encode(order.model_dump(exclude={"lines"}))
+        # An order that was born in Tryton has no key, and keeps the reference that somebody gave it there.
+        unset = {"lines"} if order.key else {"lines", "key"}
+        values = self._maps.order.encode(order.model_dump(exclude=unset))
         if not order.payment_terms:
             del values["payment_term"]
             if buyer["customer_payment_term"]:

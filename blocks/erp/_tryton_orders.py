@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from prefect_crm_erp.blocks.erp._tryton_addresses import decode_address
+from prefect_crm_erp.blocks.erp._tryton_documents import id_in, key_of
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, purchase_order, with_purchase_order
 from prefect_crm_erp.blocks.erp._tryton_order_values import SALE, OrderValues
 from prefect_crm_erp.blocks.erp._tryton_references import References
@@ -34,6 +36,7 @@ _HEADER = (
     "tax_amount",
     "total_amount",
     "create_date",
+    "create_uid.name",
     "write_date",
 )
 _ADDRESS = ("street", "city", "postal_code", "country", "subdivision.code")
@@ -43,6 +46,9 @@ _FIELDS = (
     *(f"lines.{name}" for name in ("type", "product.code", "description", "quantity", "unit_price", "amount")),
 )
 _KEYS_PER_SEARCH = 500
+_LOG = "ir.model.log"
+_WAITS, _STANDS = "state:quotation", "state:confirmed"
+_STATES_WITH_TIME = (_WAITS, _STANDS)
 _POSTED = ("awaiting payment", "partially paid", "paid")
 
 
@@ -94,8 +100,22 @@ class Orders:
         return dict(found)
 
     def read(self, ids: Collection[int], company: int | None) -> list[SalesOrder]:
-        """Orders by Tryton's ids."""
-        return [self._decode(row) for row in self._rows(ids, company)]
+        """Orders by Tryton's ids, with when they began to wait for an approval and when they got it."""
+        rows = self._rows(ids, company)
+        reached = self._reached([row["id"] for row in rows])
+        return [_with_times(self._decode(row), reached.get(row["id"], {})) for row in rows]
+
+    def _reached(self, ids: Collection[int]) -> dict[int, dict[str, datetime]]:
+        """When orders reached their states, as Tryton logs it; the last time counts."""
+        reached: dict[int, dict[str, datetime]] = defaultdict(dict)
+        for chunk in chunks(ids, _KEYS_PER_SEARCH) if self._references.may_read(_LOG) else ():
+            names = [f"{SALE},{each}" for each in chunk]
+            domain: Domain = [("resource", "in", names), ("target", "in", list(_STATES_WITH_TIME))]
+            for row in self._database.search(_LOG, domain, ["resource", "target", "create_date"]):
+                order = id_in(row["resource"], SALE)
+                if order is not None:
+                    reached[order][row["target"]] = row["create_date"]
+        return reached
 
     def _rows(self, ids: Collection[int], company: int | None, fields: Sequence[str] = _FIELDS) -> list[Row]:
         return self._database.read(SALE, ids, fields, company)
@@ -105,7 +125,8 @@ class Orders:
         return SalesOrder(
             **values
             | {
-                "key": row["reference"] or "",
+                "key": key_of(row["reference"]),
+                "created_by": row["create_uid"] and row["create_uid"]["name"],
                 "order_date": row["sale_date"] or row["create_date"].date(),
                 "currency": values["currency"] or "",
             },
@@ -230,6 +251,14 @@ class Orders:
             return set()
         rows = self._database.read("party.party", parties, ["credit_limit_amount"], company)
         return {row["id"] for row in rows if row["credit_limit_amount"] is not None}
+
+
+def _with_times(order: SalesOrder, reached: Mapping[str, datetime]) -> SalesOrder:
+    """An order with the times at which it reached its states; one that waits does so since its last change at least."""
+    if order.status is OrderStatus.PENDING_APPROVAL:
+        return order.model_copy(update={"pending_since": reached.get(_WAITS, order.modified_at)})
+    approved = reached.get(_STANDS) if order.status and order.status.is_binding else None
+    return order.model_copy(update={"approved_at": approved})
 
 
 def _state(rows: dict[int, Row], identifier: int) -> str | None:

@@ -7,7 +7,7 @@ import itertools
 import json
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ ANY_ACTIVE = ("active", "in", [True, False])
 """Clause that finds deactivated records too."""
 
 _ROWS_PER_READ = 500
+_IDS_PER_SEARCH = 5000
 
 
 class Rpc:
@@ -149,14 +150,18 @@ class Database:
         fields: Sequence[str],
         *,
         company: int | None = None,
+        on: date | None = None,
         rows_per_call: int = _ROWS_PER_READ,
     ) -> list[Row]:
-        """All rows that match, in the order of their ids; related records nested, as in `row["party"]["name"]`."""
+        """All rows that match, in the order of their ids; related records nested, as in `row["party"]["name"]`.
+
+        What changes with time, such as the rate of a currency, is that of the day `on`, or of today.
+        """
         rows: list[Row] = []
         while True:
             # By id and not by offset: what others add or change meanwhile shifts no row over a page's end.
             page = [domain, ("id", ">", rows[-1]["id"])] if rows else domain
-            found = self.first(model, page, fields, rows_per_call, company=company)
+            found = self.first(model, page, fields, rows_per_call, company=company, on=on)
             rows += found
             if len(found) < rows_per_call:
                 return rows
@@ -170,24 +175,41 @@ class Database:
         *,
         order: Sequence[tuple[str, str]] = (("id", "ASC"),),
         company: int | None = None,
+        on: date | None = None,
     ) -> list[Row]:
         """The first rows that match, as `search` gives them."""
-        context = self.context(company)
+        context = self.context(company) | ({"date": on} if on else {})
         method = f"model.{model}.search_read"
         rows = self.rpc.call(method, domain, 0, limit, list(order), ["id", *fields], context=context)
         return [nested(row) for row in rows]
 
-    def read(self, model: str, ids: Collection[int], fields: Sequence[str], company: int | None = None) -> list[Row]:
-        """Rows by id, in the order of the ids; deactivated ones too, gone ones left out."""
+    def read(
+        self,
+        model: str,
+        ids: Collection[int],
+        fields: Sequence[str],
+        company: int | None = None,
+        *,
+        only: Sequence[Any] = (),
+    ) -> list[Row]:
+        """Rows by id, in the order of the ids; deactivated ones too, gone ones and those that do not match left out."""
         rows: dict[int, Row] = {}
         for chunk in chunks(dict.fromkeys(ids), _ROWS_PER_READ):
-            domain = [("id", "in", chunk), *self._any_active(model)]
+            domain = [("id", "in", chunk), *only, *self._any_active(model)]
             rows |= {row["id"]: row for row in self.search(model, domain, fields, company=company)}
         return [rows[identifier] for identifier in dict.fromkeys(ids) if identifier in rows]
 
-    def is_empty(self, model: str, own: Collection[int] = ()) -> bool:
-        """Whether a model has no records, active or not, besides some of its own."""
-        return not self.first(model, [("id", "not in", list(own)), *self._any_active(model)], [], 1)
+    def count(self, model: str, domain: Domain) -> int:
+        """How many records match."""
+        return int(self.rpc.call(f"model.{model}.search_count", domain, context=self.context(None)))
+
+    def existing(self, model: str, ids: Collection[int], only: Sequence[Any] = ()) -> set[int]:
+        """Those of the ids whose records are there and match; one call for each 5,000."""
+        found: set[int] = set()
+        for chunk in chunks(sorted(set(ids)), _IDS_PER_SEARCH):
+            domain = [("id", "in", chunk), *only]
+            found.update(self.rpc.call(f"model.{model}.search", domain, 0, None, None, context=self.context(None)))
+        return found
 
     def create(self, model: str, values: Sequence[Row], company: int | None) -> list[int]:
         """Create records, all or none, and give their ids in the order of the values."""

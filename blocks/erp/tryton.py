@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr
 
-from prefect_crm_erp.blocks.erp._tryton_changes import Source, change_pages
 from prefect_crm_erp.blocks.erp._tryton_connection import Lazy, TrytonConnection, TrytonSettings
+from prefect_crm_erp.blocks.erp._tryton_deliveries import OUT, STOCK_MOVE, way_of
+from prefect_crm_erp.blocks.erp._tryton_documents import INVOICE, MOVE
 from prefect_crm_erp.blocks.erp._tryton_products import ProductDefaults
 from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM
-from prefect_crm_erp.blocks.erp.base import ERP, CreditPosition
+from prefect_crm_erp.blocks.erp._tryton_streams import Streams
+from prefect_crm_erp.blocks.erp.base import ERP, CreditPosition, FiscalYear
 from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, SystemInfo
+from prefect_crm_erp.models.documents import Delivery, DeliveryLine, Invoice, InvoiceLine, Payment
 from prefect_crm_erp.models.errors import UnsupportedRecordError
 from prefect_crm_erp.models.outcomes import WriteResult
 from prefect_crm_erp.models.paging import Cursor, Page
@@ -31,27 +35,22 @@ _MODELS: dict[type[Record], str] = {
     Product: "product.product",
     SalesOrder: "sale.sale",
     OrderLine: "sale.line",
+    Invoice: INVOICE,
+    InvoiceLine: "account.invoice.line",
+    Payment: MOVE,
+    Delivery: OUT.model,
+    DeliveryLine: STOCK_MOVE,
 }
-_SOURCES: dict[type[Record], tuple[Source, ...]] = {
-    Customer: (
-        Source("party.party", deactivable=True),
-        Source("party.address", "party", deactivable=True),
-        Source("party.identifier", "party", deactivable=True),
-        Source("party.contact_mechanism", "party", deactivable=True),
-    ),
-    SalesOrder: (Source("sale.sale"),),
-}
-# Both ends of a relation have a row here, and come as changed now. The end of a relation shows where it is made at the
-# party, as the change of that party.
-_RELATIONS = Source("party.relation.all", "from_", is_view=True)
+_DOCUMENTS: frozenset[type[Record]] = frozenset({Invoice, Payment, Delivery})
 
 
 class Tryton(ERP):
     """Connection to a Tryton 8.0 database.
 
-    The user needs the groups of sales and parties (and of products, where products are created), all companies that
-    orders go to, and the company filter `All`. It should not be in the credit limit group: Tryton then refuses orders
-    over a customer's limit, instead of asking.
+    The user needs the groups of sales and parties (and of products, where products are created; of accounting, where
+    invoices and payments are read; of stock, where deliveries are), all companies that orders go to, and the company
+    filter `All`. It should not be in the credit limit group: Tryton then refuses orders over a customer's limit,
+    instead of asking.
 
     Example:
         Load a saved connection and list the companies behind it:
@@ -74,14 +73,14 @@ class Tryton(ERP):
 
     system: ClassVar[str] = SYSTEM
     capabilities: ClassVar[Capabilities] = Capabilities(
-        reads=frozenset({Customer, Product, SalesOrder}),
+        reads=frozenset({Customer, Product, SalesOrder, *_DOCUMENTS}),
         writes=frozenset({Customer, Product, SalesOrder}),
         page_size=200,
         batch_size=100,
         idempotency=Idempotency.SEARCH_FIRST,
         has_subsidiaries=True,
         confirms_orders=True,
-        changes=frozenset({Customer, SalesOrder}),
+        changes=frozenset({Customer, SalesOrder, *_DOCUMENTS}),
         has_contacts=True,
         has_hierarchy=True,
     )
@@ -195,19 +194,21 @@ class Tryton(ERP):
         A party that was merged into another in Tryton is found as that one.
         """
         self._refuse_unread(kind)
+        if kind in _DOCUMENTS:
+            raise UnsupportedRecordError(f"A {kind.__name__} of Tryton has no key", system=SYSTEM)
         wanted = [key for key in keys if key]
         return self._connection.desk(kind).find(wanted, _number(company)) if wanted else {}
 
     def is_empty(self, kind: type[Record]) -> bool:
         """Whether Tryton has no record of this type yet, active or not; its own companies are no customers."""
         self._refuse_unread(kind)
-        return self._connection.database.is_empty(_MODELS[kind], self._own_parties(kind))
+        return self._streams.count(kind, None) == 0
 
     def read(self, kind: type[R], erp_ids: Collection[str], company: Company | None = None) -> list[R]:
         """Read records by Tryton's ids; what is gone is left out."""
         self._refuse_unread(kind)
         ids = _numbers(erp_ids)
-        return self._connection.desk(kind).read(ids, _number(company)) if ids else []
+        return self._connection.reader(kind).read(ids, _number(company)) if ids else []
 
     def custom_values(
         self, kind: type[Record], erp_ids: Collection[str], fields: Collection[str]
@@ -226,37 +227,39 @@ class Tryton(ERP):
 
         A customer changes with what belongs to it, with its parent, and with its invoices and sales, which move its
         credit position; when all are read (without `since`), only what belongs to it counts. Parties of Tryton's own
-        companies are left out.
+        companies are left out. An invoice changes with what is paid on it, a payment with what it is applied to, a
+        delivery with what is moved with it, and a sale with its lines; Tryton itself notes at a sale what its
+        deliveries and invoices make of it.
 
         Tryton stamps a change with the time at which its transaction began, and shows it when the transaction ends:
         begin some minutes before the last place.
         """
         if kind not in self.capabilities.changes:
             raise UnsupportedRecordError(f"Tryton does not report changes of {kind.__name__}", system=SYSTEM)
-        connection, number = self._connection, _number(company)
-        return change_pages(
-            connection.database,
-            self._sources(kind, since),
-            lambda ids: connection.desk(kind).read(ids, number),
-            since,
-            number if kind is SalesOrder else None,
-            self.capabilities.page_size,
-            without=self._own_parties(kind),
-        )
+        return self._streams.changes(kind, since, _number(company), self.capabilities.page_size)
 
-    def _sources(self, kind: type[Record], since: Cursor | None) -> list[Source]:
-        own = list(_SOURCES[kind])
-        if since is None:
-            # All come anyway, and a record that is read tells its time by all of its parts.
-            return own[:1]
-        if kind is not Customer:
-            return own
-        relations = [_RELATIONS] if self._connection.hierarchy.is_kept else []
-        return own + relations + self._connection.accounts.sources()
+    def count(self, kind: type[Record], company: Company | None = None) -> int | None:
+        """How many records `changes` gives when all are read."""
+        self._refuse_unread(kind)
+        return self._streams.count(kind, _number(company))
 
-    def _own_parties(self, kind: type[Record]) -> list[int]:
-        """Parties of Tryton's own companies, which are no customers."""
-        return [int(row["party"]["id"]) for row in self._connection.references.company_rows] if kind is Customer else []
+    def existing(self, kind: type[Record], erp_ids: Collection[str]) -> frozenset[str]:
+        """Those of these ids that are still there; one call for each 5,000 of them."""
+        self._refuse_unread(kind)
+        ids = _numbers(erp_ids)
+        return frozenset(str(each) for each in self._streams.existing(kind, ids)) if ids else frozenset()
+
+    @property
+    def _streams(self) -> Streams:
+        return Streams(self._connection)
+
+    def fiscal_year(self, company: Company, on: date) -> FiscalYear:
+        """The company's fiscal year in Tryton that a day lies in; the calendar year where there is none."""
+        return self._connection.books.fiscal_year(company, on)
+
+    def rates(self, company: Company, on: date) -> dict[str, Decimal]:
+        """Tryton's rates of a day: units of each active currency for one of the company's own."""
+        return self._connection.books.rates(company, on)
 
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
         """Credit limit, receivable, and used credit (receivable plus confirmed sales not yet invoiced) by customer."""
@@ -279,6 +282,8 @@ class Tryton(ERP):
         model, erp_id = _MODELS.get(type(record)), getattr(record, "erp_id", None)
         if model is None or erp_id is None:
             return None
+        if isinstance(record, Delivery):
+            model, erp_id = way_of(int(erp_id)).model, str(abs(int(erp_id)))
         return f"{self.server_url.strip().rstrip('/')}/#{self.database}/model/{model}/{erp_id}"
 
     # ------------------------------------------------------------------ writing
@@ -307,4 +312,4 @@ def _number(company: Company | None) -> int | None:
 
 
 def _numbers(erp_ids: Collection[str]) -> list[int]:
-    return [int(each) for each in erp_ids if str(each).isdigit()]
+    return [int(each) for each in erp_ids if str(each).removeprefix("-").isdigit()]

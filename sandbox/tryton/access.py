@@ -24,6 +24,7 @@ class TrytonAccess:
         url: Base address, such as ``http://127.0.0.1:40123``.
         user: The integration user, who has access to all companies and may not approve orders over a credit limit.
         finance_user: May approve orders over a credit limit.
+        vp_finance_user: May, too, and approves large orders where the sandbox requires approvals.
     """
 
     url: str
@@ -34,6 +35,8 @@ class TrytonAccess:
     admin_password: str
     finance_user: str
     finance_password: str
+    vp_finance_user: str
+    vp_finance_password: str
     companies: tuple[CompanyAccess, ...]
 
     def to_json(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from prefect_crm_erp.sandbox.tryton.seeding import Record, by_xml_id, find, new,
 # Codes in Tryton's universal chart of accounts.
 _CASH_ACCOUNT: Final = "1.1.1"
 _TAX_ACCOUNT: Final = "6.3.6"
+_EXCHANGE_ACCOUNT: Final = "6.2.1"
 
 
 def open_books(profile: CompanyProfile, company: Record, years: range) -> None:
@@ -24,6 +25,7 @@ def open_books(profile: CompanyProfile, company: Record, years: range) -> None:
         _open_fiscal_year(profile, company, year)
     _create_tax_rule(profile, company, account_of(company, ("code", "=", _TAX_ACCOUNT)))
     _number_sales(profile, company)
+    _book_exchange_differences(account_of(company, ("code", "=", _EXCHANGE_ACCOUNT)))
     _create_payment_method(profile, company, account_of(company, ("code", "=", _CASH_ACCOUNT)))
 
 
@@ -132,6 +134,13 @@ def _number_sales(profile: CompanyProfile, company: Record) -> None:
     )
     settings = find("sale.configuration")
     settings.sale_sequence = sequence
+    settings.save()
+
+
+def _book_exchange_differences(account: Record) -> None:
+    """Let gains and losses of rates go to an account; without one, few invoices in other currencies can be posted."""
+    settings = find("account.configuration")
+    settings.currency_exchange_credit_account = settings.currency_exchange_debit_account = account
     settings.save()
 
 

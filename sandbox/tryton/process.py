@@ -22,6 +22,7 @@ from prefect_crm_erp.sandbox.tryton.settings import (
     FINANCE,
     HOST,
     INTEGRATION,
+    VP_FINANCE,
     clean_environment,
 )
 from prefect_crm_erp.sandbox.tryton.state import StateFolder
@@ -40,6 +41,7 @@ class TrytonSandbox:
         cache_dir: Where finished databases are kept to copy from; see ``cache_folder``.
         progress: Told what is being done, with the fraction that is behind us, while a database is built.
         reset: Throw the database of the state directory away and begin anew.
+        approvals: Let large orders wait for an approval; once a database has the rule, it keeps it.
 
     Example:
         ```python
@@ -57,12 +59,14 @@ class TrytonSandbox:
         cache_dir: Path | None = None,
         progress: Progress | None = None,
         reset: bool = False,
+        approvals: bool = False,
     ) -> None:
         self._folder = StateFolder(state_dir)
         self._variant: Variant = "empty" if empty else "demo"
         self._port = port
         self._cache = TemplateCache(cache_dir, progress)
         self._reset = reset
+        self._approvals = approvals
         self._process: subprocess.Popen[str] | None = None
         self._access: TrytonAccess | None = None
         self._stopping = False
@@ -108,7 +112,10 @@ class TrytonSandbox:
                 self._process = self._launch(self._provide_database())
                 if self._stopping:
                     raise TrytonSandboxError("Tryton was stopped while it started.")
-                self._access = _describe(f"http://{HOST}:{self._await_port(self._process)}")
+                access = _describe(f"http://{HOST}:{self._await_port(self._process)}")
+                if self._approvals:
+                    _require_approvals(access)
+                self._access = access
             except BaseException:
                 self.stop()
                 raise
@@ -186,6 +193,14 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
+def _require_approvals(access: TrytonAccess) -> None:
+    # What it imports of Tryton is there by now.
+    from prefect_crm_erp.sandbox.tryton.approvals import require_approvals
+
+    with TrytonRpc(access.url, access.database, access.admin_user, access.admin_password) as rpc:
+        require_approvals(rpc)
+
+
 def _describe(url: str) -> TrytonAccess:
     """Log in as the integration user, and read the companies that the ERP has."""
     with TrytonRpc(url, DATABASE, INTEGRATION.user, INTEGRATION.password) as rpc:
@@ -201,6 +216,8 @@ def _describe(url: str) -> TrytonAccess:
         admin_password=ADMINISTRATOR.password,
         finance_user=FINANCE.user,
         finance_password=FINANCE.password,
+        vp_finance_user=VP_FINANCE.user,
+        vp_finance_password=VP_FINANCE.password,
         companies=tuple(
             CompanyAccess(codes[row["party."]["name"]], row["id"], row["party."]["name"], row["currency."]["code"])
             for row in rows

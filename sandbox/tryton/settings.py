@@ -54,6 +54,7 @@ class Login:
 INTEGRATION: Final = Login("crm", "northlight-crm")
 ADMINISTRATOR: Final = Login("admin", "northlight-admin")
 FINANCE: Final = Login("finance", "northlight-finance")
+VP_FINANCE: Final = Login("vp.finance", "northlight-vp-finance")
 
 _ONE_YEAR: Final = 365 * 24 * 3600
 

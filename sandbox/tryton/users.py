@@ -6,8 +6,9 @@ from typing import Final
 
 from proteus import Model
 
-from prefect_crm_erp.sandbox.tryton.seeding import Record, by_xml_id, new
-from prefect_crm_erp.sandbox.tryton.settings import FINANCE, INTEGRATION, Login
+from prefect_crm_erp.sandbox.tryton import approvals
+from prefect_crm_erp.sandbox.tryton.seeding import Record, by_xml_id, new, save
+from prefect_crm_erp.sandbox.tryton.settings import FINANCE, INTEGRATION, VP_FINANCE, Login
 
 _INTEGRATION_GROUPS: Final = (
     "sale.group_sale",
@@ -31,15 +32,20 @@ _FINANCE_GROUPS: Final = (
 
 
 def create_users(companies: list[Record]) -> None:
-    """Create the integration user and the finance user, both with access to all companies."""
+    """Create the integration user and the people of finance, all with access to all companies."""
     _create_user(INTEGRATION, "CRM Integration", _INTEGRATION_GROUPS, companies)
     _create_user(FINANCE, "Finance", _FINANCE_GROUPS, companies)
+    approvers = save("res.group", name=approvals.VP_FINANCE)
+    _create_user(VP_FINANCE, approvals.VP_FINANCE, _FINANCE_GROUPS, companies, approvers)
 
 
-def _create_user(login: Login, name: str, groups: tuple[str, ...], companies: list[Record]) -> None:
+def _create_user(
+    login: Login, name: str, groups: tuple[str, ...], companies: list[Record], *more_groups: Record
+) -> None:
     user = new("res.user", name=name, login=login.user, password=login.password)
     for group in groups:
         user.groups.append(by_xml_id("res.group", group))
+    user.groups.extend(more_groups)
     give_companies(user, companies)
 
 
