@@ -13,10 +13,11 @@ from prefect_crm_erp.blocks.erp._tryton_changes import Source, change_pages
 from prefect_crm_erp.blocks.erp._tryton_connection import Lazy, TrytonConnection, TrytonSettings
 from prefect_crm_erp.blocks.erp._tryton_products import ProductDefaults
 from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM
-from prefect_crm_erp.blocks.erp.base import ERP, CreditPosition
+from prefect_crm_erp.blocks.erp.base import ERP, Known
 from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, SystemInfo
+from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.errors import UnsupportedRecordError
 from prefect_crm_erp.models.outcomes import WriteResult
 from prefect_crm_erp.models.paging import Cursor, Page
@@ -84,6 +85,7 @@ class Tryton(ERP):
         changes=frozenset({Customer, SalesOrder}),
         has_contacts=True,
         has_hierarchy=True,
+        writers=2,
     )
 
     server_url: str = Field(title="Address", description="Address of the Tryton server, like https://erp.example.com.")
@@ -127,7 +129,7 @@ class Tryton(ERP):
         default=100, ge=1, le=1000, title="Orders per request", description="How many orders are sent in one request."
     )
     customers_per_request: int = Field(
-        default=100,
+        default=200,
         ge=1,
         le=1000,
         title="Customers per request",
@@ -221,7 +223,13 @@ class Tryton(ERP):
         """Parties with the VAT number, a postal code or a name like that of one of these customers."""
         return self._connection.customers.candidates(customers) if customers else []
 
-    def changes(self, kind: type[R], since: Cursor | None, company: Company | None = None) -> Iterator[Page[R]]:
+    def changes(
+        self,
+        kind: type[R],
+        since: Cursor | None,
+        company: Company | None = None,
+        known: Known | None = None,
+    ) -> Iterator[Page[R]]:
         """Records that changed at or after a time, ordered by (modified, id); all of that very time come again.
 
         A customer changes with what belongs to it, with its parent, and with its invoices and sales, which move its
@@ -242,6 +250,7 @@ class Tryton(ERP):
             number if kind is SalesOrder else None,
             self.capabilities.page_size,
             without=self._own_parties(kind),
+            known=known,
         )
 
     def _sources(self, kind: type[Record], since: Cursor | None) -> list[Source]:
@@ -283,7 +292,8 @@ class Tryton(ERP):
 
     # ------------------------------------------------------------------ writing
 
-    def _batch_size(self, kind: type[Record]) -> int:
+    def batch_size(self, kind: type[Record]) -> int:
+        """Records of one type in one write request, as the block says."""
         if kind is SalesOrder:
             return self.orders_per_request
         return min(self.customers_per_request, _MOST_PRODUCTS) if kind is Product else self.customers_per_request
