@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 from prefect import flow
@@ -42,6 +42,7 @@ from prefect_crm_erp.tasks.queues import park_records
 from prefect_crm_erp.tasks.report import RunReport, show_progress, start_progress
 from prefect_crm_erp.tasks.side_by_side import Errand
 
+T = TypeVar("T")
 Directions = Literal["both", "CRM to ERP", "ERP to CRM"]
 TURN = "account sync"
 """The ledger's kind of the turn to bring accounts in step: one run of an integration at a time."""
@@ -151,14 +152,30 @@ def _bring_in_step(run: AccountRun, pages: Iterator[Page[Account]], progress: UU
         while page is not None:
             places = run.places()
             _see_to_others_first(run, page, finishing)
-            reading.begin(partial(_read, run, pages, again))
+            _when_it_waits(run, reading, partial(_read, run, pages, again))
             page = place_accounts(run, page)
+            run.meanwhile.now()
             finishing.wait()
             run.unfinished = {item.key: item.verdict.queue for item in page if item.verdict and item.verdict.queue}
             done += len(page)
-            finishing.begin(partial(_finish, run, page, None if again else (progress, done, places)))
+            _when_it_waits(run, finishing, partial(_finish, run, page, None if again else (progress, done, places)))
             page = reading.wait()
+        run.meanwhile.now()
     return done
+
+
+def _when_it_waits(run: AccountRun, errand: Errand[T], job: Callable[[], T]) -> None:
+    """Begin an errand once the run waits for the ERP; at once where it works in no thread of its own."""
+    if errand.is_on:
+        run.meanwhile.later(partial(errand.begin, job))
+    else:
+        errand.begin(job)
+
+
+def _catch_up(run: AccountRun, finishing: Errand[None]) -> None:
+    """Finish the page before."""
+    run.meanwhile.now()
+    finishing.wait()
 
 
 def _read(run: AccountRun, pages: Iterator[Page[Account]], again: bool) -> Page[AccountItem] | None:
@@ -170,12 +187,12 @@ def _read(run: AccountRun, pages: Iterator[Page[Account]], again: bool) -> Page[
 def _see_to_others_first(run: AccountRun, page: Page[AccountItem], finishing: Errand[None]) -> None:
     """removals → parents."""
     if any(item.account.is_deleted for item in page):
-        finishing.wait()  # the page before may hold the account that one was merged into
+        _catch_up(run, finishing)  # the page before may hold the account that one was merged into
         follow_removals(run, page)
     keys = parents_to_see_to(run, page)
     if not keys:
         return
-    finishing.wait()
+    _catch_up(run, finishing)
     mine = {item.key for item in page} - run.ancestors
     run.ancestors |= mine
     pages = named_pages(run, keys)

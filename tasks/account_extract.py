@@ -20,7 +20,7 @@ from prefect_crm_erp.tasks.account_run import AccountRun
 from prefect_crm_erp.tasks.extract import OVERLAP
 from prefect_crm_erp.tasks.match import CUSTOMER
 
-PAGE_SIZE = 500
+PAGE_SIZE = 600
 ACCOUNTS, CONTACTS = "accounts", "contacts"
 BEGINNING = Cursor(datetime(1970, 1, 1, tzinfo=UTC))
 """Before every record; a stream that begins here includes the recycle bin."""

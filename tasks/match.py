@@ -175,8 +175,9 @@ class _Matching:
         size = self.erp.batch_size(Customer)
         groups = [group for found in by_company.values() for group in chunks(found, size)]
         jobs = [partial(self._write_new, group) for group in groups]
+        created = side_by_side(jobs, self.erp.capabilities.writers, self.run.meanwhile)
         try:
-            for group, results in zip(groups, side_by_side(jobs, self.erp.capabilities.writers), strict=True):
+            for group, results in zip(groups, created, strict=True):
                 if results is None:
                     self._leave([str(customer.key) for customer in group])
                 else:

@@ -11,7 +11,24 @@ from typing import Generic, Self, TypeVar
 T = TypeVar("T")
 
 
-def side_by_side(jobs: Sequence[Callable[[], T]], at_once: int) -> Iterator[T]:
+class Meanwhile:
+    """What is put off until the caller has nothing to do but wait: it would take the processor from what is urgent."""
+
+    def __init__(self) -> None:
+        self._put_off: list[Callable[[], object]] = []
+
+    def later(self, job: Callable[[], object]) -> None:
+        """Put something off."""
+        self._put_off.append(job)
+
+    def now(self) -> None:
+        """Begin what was put off; the caller has come to wait."""
+        put_off, self._put_off = self._put_off, []
+        for job in put_off:
+            job()
+
+
+def side_by_side(jobs: Sequence[Callable[[], T]], at_once: int, meanwhile: Meanwhile) -> Iterator[T]:
     """Do jobs in threads, so many at once, and give their results in order, each as soon as it is there.
 
     What the caller does with one result, it does while the next jobs are under way.
@@ -19,6 +36,7 @@ def side_by_side(jobs: Sequence[Callable[[], T]], at_once: int) -> Iterator[T]:
     Args:
         jobs: What is to be done.
         at_once: How many are under way at the same time; with 1 each is done in the caller's own thread.
+        meanwhile: Begun when the first jobs are under way.
 
     Raises:
         Exception: What the first job in order that failed has raised, after those under way have ended; no further job
@@ -29,6 +47,7 @@ def side_by_side(jobs: Sequence[Callable[[], T]], at_once: int) -> Iterator[T]:
         return
     with ThreadPoolExecutor(at_once, thread_name_prefix="side by side") as threads:
         begun = [_submit(threads, job) for job in jobs[:at_once]]
+        meanwhile.now()
         for number in range(len(jobs)):
             result = begun[number].result()
             begun += [_submit(threads, job) for job in jobs[number + at_once : number + at_once + 1]]
@@ -59,6 +78,7 @@ class Errand(Generic[T]):
     """
 
     def __init__(self, is_on: bool = True) -> None:
+        self.is_on = is_on
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="errand") if is_on else None
         self._job: Future[T] | None = None
 
