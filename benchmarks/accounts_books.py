@@ -18,6 +18,7 @@ PARENT_RELATION: Final = "is subsidiary of"
 _FIELDS: Final = (
     "name",
     "customer_payment_term.name",
+    "customer_currency.code",
     *(f"identifiers.{name}" for name in ("type", "code")),
     *(f"addresses.{name}" for name in ("street", "city", "postal_code", "country.code", "subdivision.code", "invoice")),
     *(f"contact_mechanisms.{name}" for name in ("type", "value", "name", "comment")),
@@ -34,7 +35,8 @@ class Proof:
         customers: Accounts that are customers.
         not_written: Accounts that are not.
         doubled: Surplus parties: a second one for the same account, or one for no account at all.
-        wrong: Customers whose data is not the account's: name, address, VAT number, phone, terms, contact or parent.
+        wrong: Customers whose data is not the account's: name, address, VAT number, phone, terms,
+            currency, contact or parent.
         examples: Some of the differences, in words.
     """
 
@@ -112,6 +114,7 @@ def _data_of_party(party: Row) -> Row:
         "VAT number": next((_bare_vat(each["code"]) for each in party["identifiers."] if each["type"]), None),
         "phone": _values(own, "phone"),
         "terms": (party["customer_payment_term."] or {}).get("name"),
+        "currency": (party["customer_currency."] or {}).get("code"),
         "contact": sorted({each["name"] for each in people}),
         "contact's e-mail": _values(people, "email"),
         "contact's phone": _values(people, "phone"),
@@ -131,6 +134,7 @@ def _data_of_account(account: SampleAccount) -> Row:
         "VAT number": _bare_vat(account.vat_number) if account.vat_number else None,
         "phone": _numbers(account.phone, account.country),
         "terms": account.payment_terms or _DEFAULT_TERMS,
+        "currency": account.currency,
         "contact": [f"{person.first_name} {person.last_name}"] if person else [],
         "contact's e-mail": [person.email] if person else [],
         "contact's phone": _numbers(person.phone, account.country) if person else [],

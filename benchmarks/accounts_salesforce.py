@@ -42,14 +42,27 @@ def change_salesforce(salesforce: SalesforceClient, changed: Mapping[str, Sample
 
 
 def not_written_back(salesforce: SalesforceClient, accounts: Mapping[str, SampleAccount]) -> int:
-    """How many accounts do not show that they are customers."""
-    rows = salesforce.query("SELECT Id, ERP_Id__c, ERP_Customer_Number__c, ERP_Sync_Status__c FROM Account")
+    """How many accounts do not show that they are customers, with terms and credit; new customers owe nothing."""
+    rows = salesforce.query(f"SELECT Id, {', '.join(_SHOWN)} FROM Account")
     shown = {
         row["Id"]
         for row in rows
-        if row["ERP_Id__c"] and row["ERP_Customer_Number__c"] and row["ERP_Sync_Status__c"] == "Synced"
+        if all(row[name] for name in ("ERP_Id__c", "ERP_Customer_Number__c", "ERP_Payment_Terms__c"))
+        and (row["ERP_Sync_Status__c"], row["ERP_Outstanding__c"], row["ERP_Credit_Used__c"]) == ("Synced", 0, 0)
+        and row["ERP_Credit_Currency__c"] == accounts[row["Id"]].currency
     }
     return len(accounts.keys() - shown)
+
+
+_SHOWN = (
+    "ERP_Id__c",
+    "ERP_Customer_Number__c",
+    "ERP_Sync_Status__c",
+    "ERP_Payment_Terms__c",
+    "ERP_Outstanding__c",
+    "ERP_Credit_Used__c",
+    "ERP_Credit_Currency__c",
+)
 
 
 def _account(account: SampleAccount, ids: Mapping[int, str]) -> Row:

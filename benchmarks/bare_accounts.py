@@ -1,8 +1,9 @@
 """Accounts straight from Salesforce into Tryton: the best that a competent engineer gets out of both APIs.
 
 It reads the accounts with their contacts by paging queries, creates the parties that account sync creates — address,
-VAT number, phone, contact person, payment terms, the account's id, the relation to the parent — in batches over one
-connection that is kept alive, and writes their ids back by collections. It searches for no duplicates, checks nothing,
+VAT number, phone, contact person, payment terms, currency, the account's id, the relation to the parent — in batches
+over one connection that is kept alive, and writes back by collections what account sync shows: ids, terms and credit
+at the company that the account buys from. It searches for no duplicates, checks nothing,
 remembers nothing, and must not be run twice.
 
 A process of its own: reads a job from standard input, as `benchmarks.common.run_module` gives it, and prints the
@@ -28,9 +29,10 @@ from prefect_crm_erp.sandbox.tryton.rpc import TrytonRpc
 
 PARTIES_PER_CALL: Final = 200
 PAYMENT_TERM: Final = "Net 30"
+_CREDIT: Final = ["code", "credit_limit_amount", "credit_amount", "receivable"]
 _ACCOUNTS: Final = (
     "SELECT Id, Name, Phone, BillingStreet, BillingCity, BillingState, BillingPostalCode, BillingCountry, "
-    "VAT_Number__c, Payment_Terms__c, ParentId, "
+    "VAT_Number__c, Payment_Terms__c, CurrencyIsoCode, ParentId, "
     "(SELECT Id, FirstName, LastName, Title, Email, Phone FROM Contacts ORDER BY CreatedDate LIMIT 1) "
     "FROM Account ORDER BY SystemModstamp, Id"
 )
@@ -66,6 +68,9 @@ class _Copier:
         self._countries = self._ids("country.country", "code")
         self._states = self._ids("country.subdivision", "code", ("country.code", "=", "US"))
         self._terms = self._ids("account.invoice.payment_term", "name")
+        self._currencies = self._ids("currency.currency", "code")
+        rows = rpc("model.company.company.search_read", [], 0, None, None, ["currency.code"], {})
+        self._companies = {row["currency."]["code"]: row["id"] for row in rows}
         self._relation = self._ids("party.relation.type", "name")[PARENT_RELATION]
         self._parties: dict[str, int] = {}
 
@@ -77,17 +82,31 @@ class _Copier:
         """Create the parties of some accounts, and tell the accounts."""
         ids = self._rpc("model.party.party.create", [self._party(each) for each in accounts], {})
         self._parties |= {each["Id"]: party for each, party in zip(accounts, ids, strict=True)}
-        codes = {row["id"]: row["code"] for row in self._rpc("model.party.party.read", ids, ["code"], {})}
+        customers = dict(zip(ids, accounts, strict=True))
         rows = [
-            {
-                "Id": each["Id"],
-                "ERP_Id__c": str(party),
-                "ERP_Customer_Number__c": codes[party],
-                "ERP_Sync_Status__c": "Synced",
-            }
-            for each, party in zip(accounts, ids, strict=True)
+            self._shown(customers[row["id"]], row, currency)
+            for currency in self._companies
+            for row in self._credit([each for each in ids if customers[each]["CurrencyIsoCode"] == currency], currency)
         ]
         self._salesforce.update("Account", rows)
+
+    def _credit(self, ids: Sequence[int], currency: str) -> list[Row]:
+        context = {"company": self._companies[currency]}
+        return self._rpc("model.party.party.read", ids, _CREDIT, context) if ids else []
+
+    @staticmethod
+    def _shown(account: Row, party: Row, currency: str) -> Row:
+        return {
+            "Id": account["Id"],
+            "ERP_Id__c": str(party["id"]),
+            "ERP_Customer_Number__c": party["code"],
+            "ERP_Payment_Terms__c": account["Payment_Terms__c"] or PAYMENT_TERM,
+            "ERP_Credit_Limit__c": party["credit_limit_amount"],
+            "ERP_Outstanding__c": party["receivable"],
+            "ERP_Credit_Used__c": party["credit_amount"],
+            "ERP_Credit_Currency__c": currency,
+            "ERP_Sync_Status__c": "Synced",
+        }
 
     def _party(self, account: Row) -> Row:
         country = country_code(account["BillingCountry"]) or ""
@@ -95,6 +114,7 @@ class _Copier:
         party = {
             "name": account["Name"],
             "customer_payment_term": self._terms[account["Payment_Terms__c"] or PAYMENT_TERM],
+            "customer_currency": self._currencies[account["CurrencyIsoCode"]],
             "identifiers": [("create", identifiers)],
             "addresses": [("create", [self._address(account, country)])],
             "contact_mechanisms": [("create", [*_phones(account, country), *_people(account, country)])],

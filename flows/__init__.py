@@ -2,7 +2,16 @@
 
 from prefect_crm_erp.flows.account_sync import account_sync
 from prefect_crm_erp.flows.duplicate_report import duplicate_report
+from prefect_crm_erp.flows.invoice_back_sync import invoice_back_sync
+from prefect_crm_erp.flows.order_status_sync import order_status_sync
 from prefect_crm_erp.flows.quote_to_order import quote_to_order
 from prefect_crm_erp.flows.reconcile import reconcile
 
-__all__ = ["account_sync", "duplicate_report", "quote_to_order", "reconcile"]
+__all__ = [
+    "account_sync",
+    "duplicate_report",
+    "invoice_back_sync",
+    "order_status_sync",
+    "quote_to_order",
+    "reconcile",
+]

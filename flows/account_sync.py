@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 from prefect import flow
@@ -32,14 +33,16 @@ from prefect_crm_erp.tasks.account_item import AccountItem
 from prefect_crm_erp.tasks.account_place import call_children, parents_to_see_to, place_accounts
 from prefect_crm_erp.tasks.account_removals import follow_removals
 from prefect_crm_erp.tasks.account_report import SOURCE, record_account_outcomes, report_accounts
-from prefect_crm_erp.tasks.account_run import AccountRun, Direction
+from prefect_crm_erp.tasks.account_run import AccountRun, Direction, Places
 from prefect_crm_erp.tasks.account_write import write_customers
 from prefect_crm_erp.tasks.account_write_back import tell_reasons, write_accounts
 from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.extract import report_absent
 from prefect_crm_erp.tasks.queues import park_records
 from prefect_crm_erp.tasks.report import RunReport, show_progress, start_progress
+from prefect_crm_erp.tasks.side_by_side import Errand
 
+T = TypeVar("T")
 Directions = Literal["both", "CRM to ERP", "ERP to CRM"]
 TURN = "account sync"
 """The ledger's kind of the turn to bring accounts in step: one run of an integration at a time."""
@@ -128,7 +131,7 @@ def _sync(run: AccountRun, named: list[str], since: datetime | None) -> RunRepor
             adopt_customers(run, slot, customers)
             changed = changed_keys(run, slot, customers)
             done += _bring_in_step(run, named_pages(run, changed), progress, again=True)
-            run.remember_place()
+            run.remember(run.places())
     while run.again:
         keys = list(run.again)
         run.again.clear()
@@ -138,22 +141,69 @@ def _sync(run: AccountRun, named: list[str], since: datetime | None) -> RunRepor
 
 
 def _bring_in_step(run: AccountRun, pages: Iterator[Page[Account]], progress: UUID, again: bool = False) -> int:
-    done = 0
-    while (page := extract_accounts(run, pages, again)) is not None:
-        _page_road(run, page, again)
-        done += len(page)
-        if not again:
-            show_progress(progress, done, run.announced)
-            run.remember_place()
+    """All pages, one after the other.
+
+    A first load, which mostly waits for the ERP to create customers, reads the next page meanwhile and finishes the one
+    before.
+    """
+    done, is_on = 0, run.backfill and not again
+    with Errand[Page[AccountItem] | None](is_on) as reading, Errand[None](is_on) as finishing:
+        page = _read(run, pages, again)
+        while page is not None:
+            places = run.places()
+            _see_to_others_first(run, page, finishing)
+            _when_it_waits(run, reading, partial(_read, run, pages, again))
+            page = place_accounts(run, page)
+            run.meanwhile.now()
+            finishing.wait()
+            run.unfinished = {item.key: item.verdict.queue for item in page if item.verdict and item.verdict.queue}
+            done += len(page)
+            _when_it_waits(run, finishing, partial(_finish, run, page, None if again else (progress, done, places)))
+            page = reading.wait()
+        run.meanwhile.now()
     return done
 
 
-def _page_road(run: AccountRun, page: Page[AccountItem], again: bool) -> None:
-    """check → removals → parents first → place → compare → write both sides → park → tell why → record."""
-    page = check_accounts(run, page, from_erp=again)
-    page = follow_removals(run, page)
-    _parents_first(run, page)
-    page = place_accounts(run, page)
+def _when_it_waits(run: AccountRun, errand: Errand[T], job: Callable[[], T]) -> None:
+    """Begin an errand once the run waits for the ERP; at once where it works in no thread of its own."""
+    if errand.is_on:
+        run.meanwhile.later(partial(errand.begin, job))
+    else:
+        errand.begin(job)
+
+
+def _catch_up(run: AccountRun, finishing: Errand[None]) -> None:
+    """Finish the page before."""
+    run.meanwhile.now()
+    finishing.wait()
+
+
+def _read(run: AccountRun, pages: Iterator[Page[Account]], again: bool) -> Page[AccountItem] | None:
+    """extract → check."""
+    page = extract_accounts(run, pages, again)
+    return None if page is None else check_accounts(run, page, from_erp=again)
+
+
+def _see_to_others_first(run: AccountRun, page: Page[AccountItem], finishing: Errand[None]) -> None:
+    """removals → parents."""
+    if any(item.account.is_deleted for item in page):
+        _catch_up(run, finishing)  # the page before may hold the account that one was merged into
+        follow_removals(run, page)
+    keys = parents_to_see_to(run, page)
+    if not keys:
+        return
+    _catch_up(run, finishing)
+    mine = {item.key for item in page} - run.ancestors
+    run.ancestors |= mine
+    pages = named_pages(run, keys)
+    while (parents := _read(run, pages, again=False)) is not None:
+        _see_to_others_first(run, parents, finishing)
+        _finish(run, place_accounts(run, parents))
+    run.ancestors -= mine
+
+
+def _finish(run: AccountRun, page: Page[AccountItem], reached: tuple[UUID, int, Places] | None = None) -> None:
+    """compare → write both sides → park → tell why → record."""
     page = compare_fields(run, page)
     page = write_customers(run, page)
     page = write_accounts(run, page)
@@ -161,15 +211,7 @@ def _page_road(run: AccountRun, page: Page[AccountItem], again: bool) -> None:
     page = tell_reasons(run, page)
     call_children(run, page)
     record_account_outcomes(run, page)
-
-
-def _parents_first(run: AccountRun, page: Page[AccountItem]) -> None:
-    keys = parents_to_see_to(run, page)
-    if not keys:
-        return
-    mine = {item.key for item in page} - run.ancestors
-    run.ancestors |= mine
-    pages = named_pages(run, keys)
-    while (parents := extract_accounts(run, pages)) is not None:
-        _page_road(run, parents, again=False)
-    run.ancestors -= mine
+    if reached is not None:
+        progress, done, places = reached
+        show_progress(progress, done, run.announced)
+        run.remember(places)

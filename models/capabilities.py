@@ -35,6 +35,7 @@ class Capabilities:
         needs_state: Countries (ISO alpha-2) whose addresses need a state.
         has_contacts: Whether customers have contact persons.
         has_hierarchy: Whether a customer can have a parent.
+        writers: Threads that create customers side by side: one prepares a request while another waits for its answer.
     """
 
     reads: frozenset[type[Record]]
@@ -50,6 +51,7 @@ class Capabilities:
     needs_state: frozenset[str] = frozenset({"US", "CA", "AU"})
     has_contacts: bool = False
     has_hierarchy: bool = False
+    writers: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import phonenumbers
 from stdnum import get_cc_module
 from stdnum.exceptions import ValidationError
@@ -13,6 +15,7 @@ _EU = frozenset(
 )
 
 
+@lru_cache(maxsize=4096)
 def phone_e164(text: str | None, country: str | None) -> str | None:
     """A phone number in E.164 form (`+493074321`), or None when it cannot be one.
 
@@ -29,6 +32,7 @@ def phone_e164(text: str | None, country: str | None) -> str | None:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
+@lru_cache(maxsize=4096)
 def vat_number(text: str | None, country: str | None) -> str | None:
     """A VAT number in its compact form with its country's prefix, checked with its check digits.
 

@@ -7,6 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -46,6 +47,7 @@ def salesforce_id(text: str) -> str:
     return head + _checksum(head)
 
 
+@lru_cache(maxsize=8192)
 def _checksum(head: str) -> str:
     chunks = (head[start : start + 5] for start in (0, 5, 10))
     return "".join(_CHECKSUM[sum(1 << bit for bit, char in enumerate(chunk) if char.isupper())] for chunk in chunks)
@@ -68,6 +70,7 @@ def clean_text(text: str | None) -> str | None:
     return cleaned or None
 
 
+@lru_cache(maxsize=8192)
 def fold(text: str | None) -> str:
     """Lower case, without accents, punctuation and double spaces; ä and ae compare equal."""
     lowered = (text or "").casefold().translate(_DIGRAPHS)

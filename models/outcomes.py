@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.errors import (
     ConnectorError,
     CreditLimitError,
@@ -129,11 +130,13 @@ class Written(Generic[R]):
         record: As the target has it now.
         created: Whether this write made it; False when it was there, or was only changed.
         notes: What the target could not take as it was given, and what was done instead.
+        credit: Of a customer: its credit at the company that it was written for, where that was read along with it.
     """
 
     record: R
     created: bool = True
     notes: tuple[Note, ...] = ()
+    credit: CreditPosition | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,7 @@ def agree(run: AccountRun, items: Sequence[AccountItem]) -> None:
 
 def _agreement(run: AccountRun, item: AccountItem, link: Link) -> dict[str, Any] | None:
     """What both sides have now; None when it is what was agreed on before."""
-    after = _account_after(run, item)
-    customer, _, _ = clean_account(after, run.integration, run.erp_needs_state())
-    said = crm_values(after, customer, run.integration) | {"parent": crm_side(item, link)["parent"]}
+    said = _said_after(run, item, link)
     has = _customer_after(run, link)
     kept = link.agreed or {}
     values: dict[str, Any] = {
@@ -39,6 +37,15 @@ def _agreement(run: AccountRun, item: AccountItem, link: Link) -> dict[str, Any]
     return values if values != kept else None
 
 
+def _said_after(run: AccountRun, item: AccountItem, link: Link) -> Values:
+    """The account's values now, as a link compares them."""
+    if not item.to_crm:
+        return crm_side(item, link)
+    after = _account_after(run, item)
+    customer, _, _ = clean_account(after, run.integration, run.erp_needs_state())
+    return crm_values(after, customer, run.integration) | {"parent": crm_side(item, link)["parent"]}
+
+
 def _account_after(run: AccountRun, item: AccountItem) -> Account:
     written = to_account(item.to_crm, item.account, run.integration)
     custom = item.account.custom | written.pop("custom", {})
@@ -47,6 +54,8 @@ def _account_after(run: AccountRun, item: AccountItem) -> Account:
 
 def _customer_after(run: AccountRun, link: Link) -> Values:
     """The customer's values now: as its ERP gave it back after the write; its parent is the one that was written."""
+    if not link.to_erp:
+        return link.erp
     parents = {link.parent[1]: link.parent[0]} if link.parent and "parent" in link.to_erp else {}
     values = erp_side(run, link.slot, link.customer, parents)
     if "parent" in values and "parent" not in link.to_erp:

@@ -20,7 +20,7 @@ from prefect_crm_erp.tasks.account_run import AccountRun
 from prefect_crm_erp.tasks.extract import OVERLAP
 from prefect_crm_erp.tasks.match import CUSTOMER
 
-PAGE_SIZE = 200
+PAGE_SIZE = 600
 ACCOUNTS, CONTACTS = "accounts", "contacts"
 BEGINNING = Cursor(datetime(1970, 1, 1, tzinfo=UTC))
 """Before every record; a stream that begins here includes the recycle bin."""
@@ -130,10 +130,17 @@ def customer_pages(run: AccountRun, slot: ErpSlot, since: datetime | None) -> It
         return
     stream = run.erp_stream(slot)
     start, overlap = _beginning(run, stream, since)
-    place = Cursor(start.modified_at - overlap) if start else None
-    for page in run.erps[slot].changes(Customer, place):
+    place = Cursor(start.modified_at - overlap) if start else _beginning_of_load(run, slot)
+    for page in run.erps[slot].changes(Customer, place, known=run.known[slot].as_made):
         run.reading(stream).note(page)
         yield page
+
+
+def _beginning_of_load(run: AccountRun, slot: ErpSlot) -> Cursor | None:
+    """Where the customers of a first load begin: with the load itself, if the ERP had none before."""
+    if not run.known[slot].are_all:
+        return None
+    return Cursor(run.started_at + run.erps[slot].clock_offset - OVERLAP)
 
 
 @task(name="Extract customers", cache_policy=NO_CACHE, persist_result=False)

@@ -115,9 +115,7 @@ def _show(run: DocumentRun, books: Books, page: Sequence[ShownSales]) -> int:
     return len(changed) - len(refused)
 
 
-def _figures(
-    run: DocumentRun, books: Books, account: Account, invoices: Iterable[InvoiceFigures]
-) -> AccountSales:
+def _figures(run: DocumentRun, books: Books, account: Account, invoices: Iterable[InvoiceFigures]) -> AccountSales:
     if account.currency is None:
         raise MissingRateError("the account has no currency; fill in the currency of the org in the Salesforce block")
     to: str = account.currency

@@ -83,7 +83,8 @@ def _place_generation(run: AccountRun, waiting: Sequence[AccountItem], page: Pag
     if not ready:
         _refuse_cycle(waiting)
         return []
-    _set_parents(run, ready, {item.key: item.verdict.queue for item in page if item.verdict and item.verdict.queue})
+    queued = {item.key: item.verdict.queue for item in page if item.verdict and item.verdict.queue}
+    _set_parents(run, ready, dict(run.unfinished) | queued)
     match_customers(run, Page([item for item in ready if item.verdict is None]))
     _link(run, [item for item in ready if item.verdict is None])
     return [item for item in waiting if item.account.parent_id in keys]
@@ -105,7 +106,7 @@ def _set_parents(run: AccountRun, items: Sequence[AccountItem], queued: Mapping[
     Args:
         run: The run.
         items: Accounts whose parents were seen to, if they go to the ERP at all.
-        queued: Accounts of the same page that wait, which the ledger does not know yet.
+        queued: Accounts of this page and the one before that wait, which the ledger may not know yet.
     """
     parents = sorted({item.account.parent_id for item in items if item.account.parent_id})
     if not parents:

@@ -82,6 +82,7 @@ def _take_over(run: AccountRun, item: AccountItem, link: Link, customer: Custome
     binding = Binding(CUSTOMER, survivor, old.erp, old.company, old.erp_id, old.fingerprint, old.erp_number)
     entry = AuditEntry(CUSTOMER, survivor, run.erps[link.slot].system, "taken over", old.erp_id, tuple(item.changes))
     run.store.bind(run.run_id, [binding], [entry])
+    run.store.move_documents(item.key, survivor)
     if link.agreed:
         run.store.agree(run.run_id, CUSTOMER, link.slot.value, {survivor: link.agreed})
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self
 
@@ -11,10 +12,15 @@ from prefect_crm_erp.blocks.ledger import LedgerStore
 from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.outcomes import Queue
 from prefect_crm_erp.models.ownership import Owner, Rule, Side
+from prefect_crm_erp.models.paging import Cursor
 from prefect_crm_erp.models.records import Company, Customer
 from prefect_crm_erp.tasks.account_values import rules_of
 from prefect_crm_erp.tasks.run import BaseRun, Reading
+
+Places = Mapping[str, Cursor]
+"""How far streams have been read, by their name."""
 
 
 class Direction(StrEnum):
@@ -55,10 +61,21 @@ class AccountRun(BaseRun):
         reads_all: Whether all accounts are read, as by a first run.
         again: Accounts to look at (again) at the end, because of what became of another one.
         ancestors: Accounts whose parents are being seen to first; one that turns up again is its own ancestor.
+        unfinished: Accounts of the page before that wait, as long as the ledger may not know of it yet.
         written: Accounts that this run has written, or whose customers it has.
     """
 
-    __slots__ = ("again", "ancestors", "backfill", "direction", "readings", "reads_all", "rules", "written")
+    __slots__ = (
+        "again",
+        "ancestors",
+        "backfill",
+        "direction",
+        "readings",
+        "reads_all",
+        "rules",
+        "unfinished",
+        "written",
+    )
 
     def __init__(
         self,
@@ -79,6 +96,7 @@ class AccountRun(BaseRun):
         self.reads_all = False
         self.again: dict[str, None] = {}
         self.ancestors: set[str] = set()
+        self.unfinished: Mapping[str, Queue] = {}
         self.written: set[str] = set()
 
     @property
@@ -121,13 +139,20 @@ class AccountRun(BaseRun):
         """Accounts that the CRM says have changed; None while it has not said."""
         return self.reading(self.stream("accounts")).announced
 
-    def remember_place(self) -> None:
-        """Note how far a first load has come, once a page is dealt with: a broken one goes on from here."""
+    def places(self) -> Places:
+        """How far each stream has been read by now."""
+        return {stream: reading.reached for stream, reading in self.readings.items() if reading.reached is not None}
+
+    def remember(self, places: Places) -> None:
+        """Note how far a first load has come, once what was read until then is dealt with: a broken one goes on there.
+
+        Args:
+            places: What `places` gave when the last page that is dealt with had been read.
+        """
         if self.dry_run or not self.backfill:
             return
-        for stream, reading in self.readings.items():
-            if reading.reached is not None:
-                self.store.advance(stream, reading.reached)
+        for stream, place in places.items():
+            self.store.advance(stream, place)
 
     def any_company(self, slot: ErpSlot) -> Company:
         """A company of an ERP, for customers that all its companies share."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from prefect_crm_erp.blocks.erp.base import CreditPosition
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.outcomes import Change
 from prefect_crm_erp.models.records import AccountStatus, Company, Customer
 from prefect_crm_erp.tasks.account_check import SYNCED, shown_as_text
@@ -40,11 +40,11 @@ def show_customers(run: AccountRun, items: Iterable[AccountItem]) -> None:
         companies[company.id] = company
         groups.setdefault((link.slot, company.id), []).append(item)
     for (slot, company_id), mine in groups.items():
-        ids = [item.links[slot].binding.erp_id for item in mine]
-        credit = run.erps[slot].credit(ids, companies[company_id])
+        ids = [item.links[slot].binding.erp_id for item in mine if item.credit is None]
+        credit = run.erps[slot].credit(ids, companies[company_id]) if ids else {}
         for item in mine:
             link = item.links[slot]
-            item.shows = _status(link.customer, credit.get(link.binding.erp_id))
+            item.shows = _status(link.customer, item.credit or credit.get(link.binding.erp_id))
 
 
 def _status(customer: Customer, credit: CreditPosition | None) -> AccountStatus:

@@ -40,6 +40,8 @@ def _write_customers(run: AccountRun, slot: ErpSlot, items: Sequence[AccountItem
     company = run.any_company(slot)
     # Told before it is done: a run that dies in between must not overwrite a value that nobody hears of.
     run.store.audit([_audit(run, item, item.links[slot]) for item in items])
+    for item in items:
+        run.known[slot].note_changed(item.links[slot].binding.erp_id)
     results = run.erps[slot].write([_change_of(item.links[slot]) for item in items], company)
     refused: list[AuditEntry] = []
     for item, result in zip(items, results, strict=True):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from prefect_crm_erp.blocks.erp.base import CreditPosition
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.errors import CreditLimitError
 from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Note, Queue, Verdict

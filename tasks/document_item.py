@@ -93,7 +93,9 @@ class DocumentItem(Traveller):
 
     def digest(self) -> str:
         """Fingerprint of what is to stand in the CRM; the time of the last change says nothing new by itself."""
-        return fingerprint([[row.object.value, row.erp_id, row.currency, _without_time(row.values)] for row in self.rows])
+        return fingerprint(
+            [[row.object.value, row.erp_id, row.currency, _without_time(row.values)] for row in self.rows]
+        )
 
     def evaluation_digest(self) -> str:
         """Fingerprint of all that decides whether it can go on."""

@@ -122,4 +122,4 @@ def _summary(run: DocumentRun, report: RunReport, coverage: Coverage, source: st
 
 
 def _has_rows(shown: str) -> bool:
-    return len(shown.strip().splitlines()) > 2  # noqa: PLR2004 - the head and the rule below it
+    return len(shown.strip().splitlines()) > 2

@@ -54,15 +54,16 @@ def _delete(run: DocumentRun, slot: ErpSlot, what: DocumentKind, erp_ids: list[s
         }
         run.store.drop_documents(what.name, slot.value, [each for each in known if each not in refused])
         run.store.resolve(run.kind, [keys[each] for each in known if each not in refused], resolution="gone")
-    run.store.note_outcomes(
-        run.run_id, [_row(run, keys[each], names[each], refused.get(each)) for each in known]
-    )
+    run.store.note_outcomes(run.run_id, [_row(run, keys[each], names[each], refused.get(each)) for each in known])
 
 
 def _row(run: DocumentRun, key: str, name: str, refusal: str | None) -> ReportRow:
     if refusal is not None:
         return ReportRow(
-            crm_id=key, name=name, outcome=Outcome.EXCLUDED, reason=f"It is gone from the ERP, but not deleted: {refusal}"
+            crm_id=key,
+            name=name,
+            outcome=Outcome.EXCLUDED,
+            reason=f"It is gone from the ERP, but not deleted: {refusal}",
         )
     change = Change(f"{run.crm.system}: the copy", "there", None, "it is gone from the ERP")
     return ReportRow(crm_id=key, name=name, outcome=Outcome.WRITTEN, changes=(change,))

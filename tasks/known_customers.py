@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from prefect_crm_erp.models.keys import company_key, postcode_key
@@ -40,10 +41,11 @@ class KnownCustomers:
         are_all: Whether the ERP has no others, because it had none when a first load began.
     """
 
-    __slots__ = ("_found_by", "are_all")
+    __slots__ = ("_found_by", "_made", "are_all")
 
     def __init__(self) -> None:
         self._found_by: dict[str, list[_Known]] = {}
+        self._made: dict[str, datetime] = {}
         self.are_all = False
 
     def add(self, customer: Customer) -> None:
@@ -61,6 +63,19 @@ class KnownCustomers:
         )
         for word in _words(customer):
             self._found_by.setdefault(word, []).append(known)
+
+    def note_made(self, customer: Customer) -> None:
+        """Remember when a customer was created that this run has seen to since."""
+        if customer.erp_id and customer.modified_at:
+            self._made[customer.erp_id] = customer.modified_at
+
+    def note_changed(self, erp_id: str) -> None:
+        """A customer was written again: only its ERP tells how it stands."""
+        self._made.pop(erp_id, None)
+
+    def as_made(self, changed: Mapping[str, datetime]) -> frozenset[str]:
+        """Those of some changed customers, given with their times, that are as this run has created them."""
+        return frozenset(erp_id for erp_id, moment in changed.items() if self._made.get(erp_id) == moment)
 
     def like(self, customer: Customer) -> list[Customer]:
         """Known customers with the same VAT number, postal code or name: no other one could be a match."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.ledger import AuditEntry, Binding
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
-from prefect_crm_erp.models.keys import fingerprint
+from prefect_crm_erp.models.errors import TransientError
+from prefect_crm_erp.models.keys import chunks, fingerprint
 from prefect_crm_erp.models.matching import Match, match_customer
-from prefect_crm_erp.models.outcomes import Change, Note, Queue, Rejected, Verdict
+from prefect_crm_erp.models.outcomes import Change, Note, Queue, Rejected, Verdict, WriteResult
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Contact, Customer
 from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.known_customers import KnownCustomers
 from prefect_crm_erp.tasks.run import BaseRun, by_slot
+from prefect_crm_erp.tasks.side_by_side import side_by_side
 from prefect_crm_erp.tasks.traveller import PLANNED, T, Traveller, open_items
 
 CUSTOMER = "customer"
@@ -69,7 +72,8 @@ class _Matching:
 
     def _search(self) -> None:
         """By key; then by content in rounds, so that an account finds the customer that its twin just became."""
-        self._use_linked(self._undecided())
+        if not self.known.are_all:
+            self._use_linked(self._undecided())
         waiting = self._undecided()
         while waiting:
             waiting = self._round(waiting)
@@ -168,15 +172,27 @@ class _Matching:
         by_company: dict[str, list[Customer]] = {}
         for customer in customers:
             by_company.setdefault(self._company(str(customer.key)).id, []).append(customer)
-        for group in by_company.values():
-            if self.turn.is_mine():
-                self._create_in_company(group)
-            else:
-                self._leave([str(customer.key) for customer in group])
+        size = self.erp.batch_size(Customer)
+        groups = [group for found in by_company.values() for group in chunks(found, size)]
+        jobs = [partial(self._write_new, group) for group in groups]
+        created = side_by_side(jobs, self.erp.capabilities.writers, self.run.meanwhile)
+        try:
+            for group, results in zip(groups, created, strict=True):
+                if results is None:
+                    self._leave([str(customer.key) for customer in group])
+                else:
+                    self._take_created(results)
+        except TransientError:
+            self.known.are_all = False  # what was made without an answer is there too, and has to be searched for
+            raise
 
-    def _create_in_company(self, customers: Sequence[Customer]) -> None:
+    def _write_new(self, customers: Sequence[Customer]) -> list[WriteResult[Customer]] | None:
+        """Create customers of one company, unless another run has taken the turn meanwhile."""
+        return self.erp.write(customers, self._company(str(customers[0].key))) if self.turn.is_mine() else None
+
+    def _take_created(self, results: Sequence[WriteResult[Customer]]) -> None:
         created: dict[str, Customer] = {}
-        for result in self.erp.write(customers, self._company(str(customers[0].key))):
+        for result in results:
             key = str(result.record.key)
             if isinstance(result, Rejected):
                 self._refuse(key, result)
@@ -184,9 +200,11 @@ class _Matching:
             for item in self.items[key]:
                 item.notes += result.notes
                 item.is_new_customer = True
+                item.credit = result.credit
             created[key] = result.record
             if self.known.are_all:
                 self.known.add(result.record)
+                self.known.note_made(result.record)
         self._bind([self._bound(key, each, "created", creation_changes(each)) for key, each in created.items()])
         for key, customer in created.items():
             self._settle(key, customer)

@@ -29,6 +29,7 @@ from prefect_crm_erp.models.records import (
     SalesOrder,
 )
 from prefect_crm_erp.tasks.known_customers import KnownCustomers
+from prefect_crm_erp.tasks.side_by_side import Meanwhile
 from prefect_crm_erp.tasks.traveller import T, Traveller
 
 PROBE_AFTER_SECONDS = 60
@@ -77,6 +78,10 @@ class BaseRun(ABC):
         store: The open ledger.
         dry_run: Whether to write nothing.
         forced: Whether the operator named the records, which overrides watermarks and waiting times.
+
+    Attributes:
+        known: What the run knows of the customers of each ERP.
+        meanwhile: What is begun as soon as the run waits for an ERP.
     """
 
     __slots__ = (
@@ -88,6 +93,7 @@ class BaseRun(ABC):
         "forced",
         "integration",
         "known",
+        "meanwhile",
         "routing",
         "run_id",
         "started_at",
@@ -113,6 +119,7 @@ class BaseRun(ABC):
         self.erps: dict[ErpSlot, ERP] = dict(integration.erps())
         self.routing = integration.routing.table()
         self.known: dict[ErpSlot, KnownCustomers] = {slot: KnownCustomers() for slot in self.erps}
+        self.meanwhile = Meanwhile()
         self._companies: dict[tuple[ErpSlot, str], Company] = {}
         self._down: dict[ErpSlot, tuple[str, float]] = {}
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from prefect_crm_erp.blocks.ledger import CrossReference
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Route
+from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Account, Company, Customer
@@ -24,6 +25,7 @@ class Traveller(ABC):
         notes: What was put right, assumed or flagged.
         customer: The buyer: cleaned from the account, then as it stands in the ERP.
         is_new_customer: Whether this run has created the customer.
+        credit: Its credit at `company`, where that was read along.
         route: Subsidiary and the rule that chose it.
         company: The subsidiary's company in its ERP.
         verdict: How the road ended; None while it goes on.
@@ -36,6 +38,7 @@ class Traveller(ABC):
         "binding",
         "changes",
         "company",
+        "credit",
         "customer",
         "is_left_waiting",
         "is_new_customer",
@@ -48,6 +51,7 @@ class Traveller(ABC):
         self.notes: list[Note] = []
         self.customer: Customer | None = None
         self.is_new_customer = False
+        self.credit: CreditPosition | None = None
         self.route: Route | None = None
         self.company: Company | None = None
         self.verdict: Verdict | None = None

@@ -8,7 +8,7 @@ from decimal import Decimal
 from prefect_crm_erp.blocks.erp._tryton_changes import Source
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import Database, Domain, Row
-from prefect_crm_erp.blocks.erp.base import CreditPosition
+from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.records import Company
 
@@ -33,11 +33,9 @@ class CustomerAccounts:
 
     def credit(self, customers: Collection[int], company: Company) -> dict[str, CreditPosition]:
         """Credit positions by party id, all fields in one call; without the credit limit module there is no limit."""
-        fields = [name for name in _CREDIT_FIELDS if self._references.has("party.party", name)]
-        if not fields:
-            return {}
-        rows = self._database.read("party.party", customers, fields, int(company.id))
-        return {str(row["id"]): _position(row, company) for row in rows}
+        fields = credit_fields(self._references)
+        rows = self._database.read("party.party", customers, fields, int(company.id)) if fields else []
+        return {str(row["id"]): position for row in rows if (position := credit_of(row, company))}
 
     def have_bought(self, customers: Collection[int]) -> frozenset[str]:
         """Those of the parties that have a sale that is not cancelled, or an invoice; in two calls, as a rule."""
@@ -63,7 +61,15 @@ class CustomerAccounts:
         return [each for each in sources if self._references.may_read(each.model)]
 
 
-def _position(row: Row, company: Company) -> CreditPosition:
+def credit_fields(references: References) -> list[str]:
+    """Fields of a party that tell its credit, as far as the database has them."""
+    return [name for name in _CREDIT_FIELDS if references.has("party.party", name)]
+
+
+def credit_of(row: Row, company: Company) -> CreditPosition | None:
+    """What a party's row says of its credit at the company that it was read for; None when it was not asked."""
+    if not any(name in row for name in _CREDIT_FIELDS):
+        return None
     outstanding: Decimal = row.get("receivable", ZERO)
     used: Decimal = row.get("credit_amount", outstanding)
     return CreditPosition(row.get("credit_limit_amount"), used, company.currency, outstanding)

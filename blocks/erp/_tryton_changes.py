@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, Database, Domain, Row
+from prefect_crm_erp.blocks.erp.base import Known
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Record
 
@@ -67,6 +68,7 @@ def change_pages(
     page_size: int,
     *,
     without: Collection[int] = (),
+    known: Known | None = None,
 ) -> Iterator[Page[R]]:
     """Pages of changed records; each record once, at the time of its last change.
 
@@ -83,24 +85,32 @@ def change_pages(
     number = 0
     while places:
         batch = [heapq.heappop(places) for _ in range(min(page_size, len(places)))]
-        changed, later = _placed(batch, read)
+        changed, later = _placed(_unknown(batch, known), batch[-1], read)
         for place in later:
             heapq.heappush(places, place)
-        if changed:
+        if changed or (known and not places):
             number += 1
             moment, identifier = batch[-1]
             yield Page(changed, number=number, cursor=Cursor(moment, str(identifier)))
 
 
-def _placed(batch: Sequence[Place], read: Callable[[list[int]], list[R]]) -> tuple[list[R], list[Place]]:
-    """The records of a batch in their order, and the places of those that come after it."""
+def _unknown(batch: list[Place], known: Known | None) -> list[Place]:
+    """What of a batch has to be read."""
+    left_out = known({str(identifier): moment for moment, identifier in batch}) if known else ()
+    return [place for place in batch if str(place[1]) not in left_out]
+
+
+def _placed(batch: Sequence[Place], end: Place, read: Callable[[list[int]], list[R]]) -> tuple[list[R], list[Place]]:
+    """The records of a batch in their order, and the places of those that come after its end."""
+    if not batch:
+        return [], []
     records = {str(getattr(record, "erp_id", None)): record for record in read([identifier for _, identifier in batch])}
     there = ((moment, identifier) for moment, identifier in batch if str(identifier) in records)
     places = sorted((_own_time(records[str(identifier)], moment), identifier) for moment, identifier in there)
     changed = [
         records[str(identifier)].model_copy(update={"modified_at": moment})
         for moment, identifier in places
-        if (moment, identifier) <= batch[-1]
+        if (moment, identifier) <= end
     ]
     return changed, places[len(changed) :]
 

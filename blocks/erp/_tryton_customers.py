@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from prefect_crm_erp.blocks.erp._tryton_accounts import credit_fields, credit_of
 from prefect_crm_erp.blocks.erp._tryton_addresses import (
     address_values,
     countries_of,
@@ -48,8 +49,11 @@ _FIELDS = (
     *(f"addresses.{name}" for name in ("street", "city", "postal_code", "country", "subdivision.code")),
     *(f"addresses.{use}" for use in ("invoice", "delivery")),
     *(f"contact_mechanisms.{name}" for name in MECHANISM_FIELDS),
-    *(f"{part}{name}" for part in ("", *(f"{part}." for part in PARTS)) for name in ("create_date", "write_date")),
+    "create_date",
+    "write_date",
 )
+_DATES_OF_PARTS = tuple(f"{part}.{name}" for part in PARTS for name in ("create_date", "write_date"))
+"""When what belongs to a party last changed; in a new party all has the party's own date."""
 _KEYS_PER_SEARCH = 500
 
 
@@ -100,7 +104,7 @@ class Customers:
         customers += self.read(survivors, company) if survivors else []
         return list({each.erp_id: each for each in customers}.values())
 
-    def _rows(self, ids: Collection[int], company: int | None, more: Sequence[str] = ()) -> list[Row]:
+    def _rows(self, ids: Collection[int], company: int | None, more: Sequence[str] = _DATES_OF_PARTS) -> list[Row]:
         return self._database.read(PARTY, ids, [*_FIELDS, *self._hierarchy.fields, *more], company) if ids else []
 
     def _holders(self, keys: Collection[str]) -> dict[str, list[int]]:
@@ -157,9 +161,14 @@ class Customers:
             # A number or address that only Tryton finds wrong must not lose the customer.
             encoded = [self._encode(customers[0], refusal=refusal)]
             ids = self._database.create(PARTY, [values for values, _ in encoded], int(company.id))
-        rows = by_id(after_write(lambda: self._rows(ids, int(company.id))))
+        # A new customer's credit is read along: a request of its own would cost more than all of these fields.
+        rows = by_id(after_write(lambda: self._rows(ids, int(company.id), credit_fields(self._references))))
         return [
-            Written(self._decode(rows[identifier], customer.key), notes=tuple(notes))
+            Written(
+                self._decode(rows[identifier], customer.key),
+                notes=tuple(notes),
+                credit=credit_of(rows[identifier], company),
+            )
             for identifier, customer, (_, notes) in zip(ids, customers, encoded, strict=True)
         ]
 
@@ -206,7 +215,7 @@ class Customers:
         for each in customers:
             encode_custom(each.custom, self._references, PARTY)
         ids = [tryton_id(each) for each in customers]
-        current = by_id(self._rows(ids, int(company.id), custom))
+        current = by_id(self._rows(ids, int(company.id), [*_DATES_OF_PARTS, *custom]))
         return send_encoded(
             customers,
             lambda customer: self._changes(customer, current),
@@ -254,5 +263,5 @@ class Customers:
 
 def modified_at(row: Row) -> datetime:
     """When a party or what belongs to it last changed."""
-    parts = [row, *(each for part in PARTS for each in row[part])]
+    parts = [row, *(each for part in PARTS for each in row[part] if "create_date" in each)]
     return max(part["write_date"] or part["create_date"] for part in parts)

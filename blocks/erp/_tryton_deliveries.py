@@ -84,6 +84,14 @@ class Deliveries:
             there |= {way.sign * each for each in self._database.existing(way.model, mine)}
         return there
 
+    def ids_of_number(self, number: str) -> list[int]:
+        """Ids of the deliveries with this number."""
+        return [
+            way.sign * row["id"]
+            for way in (OUT, RETURN)
+            for row in self._database.search(way.model, [("number", "=", number)], [])
+        ]
+
     def listing(self) -> list[Source]:
         """Where all deliveries are."""
         return [Source(way.model, places=_places(way)) for way in (OUT, RETURN)]

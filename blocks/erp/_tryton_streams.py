@@ -8,6 +8,7 @@ from typing import TypeVar
 from prefect_crm_erp.blocks.erp._tryton_changes import Source, change_pages
 from prefect_crm_erp.blocks.erp._tryton_connection import TrytonConnection
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, Domain
+from prefect_crm_erp.blocks.erp.base import Known
 from prefect_crm_erp.models.documents import Delivery, Invoice, Payment
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Customer, Product, Record, SalesOrder
@@ -39,7 +40,9 @@ class Streams:
     def __init__(self, connection: TrytonConnection) -> None:
         self._connection = connection
 
-    def changes(self, kind: type[R], since: Cursor | None, company: int | None, page_size: int) -> Iterator[Page[R]]:
+    def changes(
+        self, kind: type[R], since: Cursor | None, company: int | None, page_size: int, known: Known | None
+    ) -> Iterator[Page[R]]:
         """Pages of changed records, as `change_pages` gives them; of all records without `since`."""
         # All come anyway, and a record that is read tells its time by all of its parts.
         sources = self._listing(kind) if since is None else self._sources(kind)
@@ -52,6 +55,7 @@ class Streams:
             None if kind is Customer else company,
             page_size,
             without=self._own_parties(kind),
+            known=known,
         )
 
     def count(self, kind: type[Record], company: int | None) -> int:
@@ -69,6 +73,14 @@ class Streams:
             return self._connection.deliveries.existing(ids)
         (source,) = self._listing(kind)
         return self._connection.database.existing(source.model, ids, _all(source))
+
+    def ids_of_number(self, kind: type[Record], number: str) -> list[int]:
+        """Ids of the records that people know by a number; deliveries have theirs in two models."""
+        if kind is Delivery:
+            return self._connection.deliveries.ids_of_number(number)
+        (source,) = self._listing(kind)
+        rows = self._connection.database.search(source.model, [*_all(source), ("number", "=", number)], [])
+        return [row["id"] for row in rows]
 
     def _listing(self, kind: type[Record]) -> list[Source]:
         """Where all records of a type are."""

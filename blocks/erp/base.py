@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -21,6 +20,7 @@ from pydantic import Field
 from prefect_crm_erp.blocks.form import OrderedForm
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import Capabilities, SystemInfo
+from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.errors import (
     ConfigurationError,
     RecordError,
@@ -29,30 +29,13 @@ from prefect_crm_erp.models.errors import (
     UnsupportedRecordError,
 )
 from prefect_crm_erp.models.keys import chunks
-from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Rejected, WriteResult, Written
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Company, Customer, Record, SalesOrder
 from prefect_crm_erp.models.sales import FiscalYear
 
 R = TypeVar("R", bound=Record)
-
-
-@dataclass(frozen=True, slots=True)
-class CreditPosition:
-    """A customer's credit at a company, in the company's currency and its major unit.
-
-    Attributes:
-        limit: Credit limit; None when there is none.
-        used: Open balance plus orders not yet invoiced.
-        currency: ISO 4217 code.
-        outstanding: Open balance: invoiced and not yet paid.
-    """
-
-    limit: Decimal | None
-    used: Decimal
-    currency: str
-    outstanding: Decimal = ZERO
+Known = Callable[[Mapping[str, datetime]], Collection[str]]
 
 
 class ERP(OrderedForm, CredentialsBlock, ABC):
@@ -164,8 +147,24 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """
         raise UnsupportedRecordError("This ERP places orders in one step", system=self.system)
 
-    def changes(self, kind: type[R], since: Cursor | None, company: Company | None = None) -> Iterator[Page[R]]:
+    def changes(
+        self,
+        kind: type[R],
+        since: Cursor | None,
+        company: Company | None = None,
+        known: Known | None = None,
+    ) -> Iterator[Page[R]]:
         """Records that changed at or after a place in the stream, ordered by (modified, id).
+
+        Args:
+            kind: Canonical record type.
+            since: A place in the stream; None for all records.
+            company: Only there; None for all companies of the connection.
+            known: Told the time of the last change of some records by ERP id, it gives those that need not be read,
+                because the caller knows them as they have been since that time. A connector may do without it.
+
+        Yields:
+            Pages; their `cursor` is the place of their last record. The last one may be empty.
 
         Raises:
             UnsupportedRecordError: When the ERP does not report changes of this type.
@@ -187,6 +186,14 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
     def count(self, kind: type[Record], company: Company | None = None) -> int | None:
         """How many records of this type `changes` gives when all are read; None where the connector cannot tell."""
         return None
+
+    def ids_of_number(self, kind: type[Record], number: str) -> list[str]:
+        """ERP ids of the documents that people know by this number; several companies may have the same.
+
+        Raises:
+            UnsupportedRecordError: The connector cannot look documents of this type up by number.
+        """
+        raise UnsupportedRecordError(f"{self.system} does not find {kind.__name__} by number", system=self.system)
 
     def existing(self, kind: type[Record], erp_ids: Collection[str]) -> frozenset[str]:
         """Those of these ERP ids that are still there: a cheap question, for the sweep after deletions."""
@@ -246,7 +253,7 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
                 for index, record in enumerate(records)
                 if _exists(record) is exists and index not in done
             ]
-            for batch in chunks(chosen, self._batch_size(type(records[0])) if records else 1):
+            for batch in chunks(chosen, self.batch_size(type(records[0])) if records else 1):
                 results = self._apart([record for _, record in batch], company, write)
                 done.update(zip((index for index, _ in batch), results, strict=True))
         return [done[index] for index in range(len(records))]
@@ -262,7 +269,7 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         if not self.capabilities.confirms_orders:
             return [Written(order, created=False) for order in orders]
         results: list[WriteResult[SalesOrder]] = []
-        for batch in chunks(orders, self._batch_size(SalesOrder)):
+        for batch in chunks(orders, self.batch_size(SalesOrder)):
             results += self._apart(batch, company, self._confirm_once)
         return results
 
@@ -293,7 +300,7 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         half = len(batch) // 2
         return self._apart(batch[:half], company, write) + self._apart(batch[half:], company, write)
 
-    def _batch_size(self, kind: type[Record]) -> int:
+    def batch_size(self, kind: type[Record]) -> int:
         """Records of one type in one write request."""
         return self.capabilities.batch_size
 

@@ -16,10 +16,11 @@ from prefect_crm_erp.blocks.erp._tryton_documents import INVOICE, MOVE
 from prefect_crm_erp.blocks.erp._tryton_products import ProductDefaults
 from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM
 from prefect_crm_erp.blocks.erp._tryton_streams import Streams
-from prefect_crm_erp.blocks.erp.base import ERP, CreditPosition, FiscalYear
+from prefect_crm_erp.blocks.erp.base import ERP, FiscalYear, Known
 from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, SystemInfo
+from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.documents import Delivery, DeliveryLine, Invoice, InvoiceLine, Payment
 from prefect_crm_erp.models.errors import UnsupportedRecordError
 from prefect_crm_erp.models.outcomes import WriteResult
@@ -83,6 +84,7 @@ class Tryton(ERP):
         changes=frozenset({Customer, SalesOrder, *_DOCUMENTS}),
         has_contacts=True,
         has_hierarchy=True,
+        writers=2,
     )
 
     server_url: str = Field(title="Address", description="Address of the Tryton server, like https://erp.example.com.")
@@ -126,7 +128,7 @@ class Tryton(ERP):
         default=100, ge=1, le=1000, title="Orders per request", description="How many orders are sent in one request."
     )
     customers_per_request: int = Field(
-        default=100,
+        default=200,
         ge=1,
         le=1000,
         title="Customers per request",
@@ -222,7 +224,13 @@ class Tryton(ERP):
         """Parties with the VAT number, a postal code or a name like that of one of these customers."""
         return self._connection.customers.candidates(customers) if customers else []
 
-    def changes(self, kind: type[R], since: Cursor | None, company: Company | None = None) -> Iterator[Page[R]]:
+    def changes(
+        self,
+        kind: type[R],
+        since: Cursor | None,
+        company: Company | None = None,
+        known: Known | None = None,
+    ) -> Iterator[Page[R]]:
         """Records that changed at or after a time, ordered by (modified, id); all of that very time come again.
 
         A customer changes with what belongs to it, with its parent, and with its invoices and sales, which move its
@@ -236,7 +244,7 @@ class Tryton(ERP):
         """
         if kind not in self.capabilities.changes:
             raise UnsupportedRecordError(f"Tryton does not report changes of {kind.__name__}", system=SYSTEM)
-        return self._streams.changes(kind, since, _number(company), self.capabilities.page_size)
+        return self._streams.changes(kind, since, _number(company), self.capabilities.page_size, known)
 
     def count(self, kind: type[Record], company: Company | None = None) -> int | None:
         """How many records `changes` gives when all are read."""
@@ -248,6 +256,11 @@ class Tryton(ERP):
         self._refuse_unread(kind)
         ids = _numbers(erp_ids)
         return frozenset(str(each) for each in self._streams.existing(kind, ids)) if ids else frozenset()
+
+    def ids_of_number(self, kind: type[Record], number: str) -> list[str]:
+        """Tryton's ids of the records with this number: several companies may have the same."""
+        self._refuse_unread(kind)
+        return [str(each) for each in self._streams.ids_of_number(kind, number)]
 
     @property
     def _streams(self) -> Streams:
@@ -288,7 +301,8 @@ class Tryton(ERP):
 
     # ------------------------------------------------------------------ writing
 
-    def _batch_size(self, kind: type[Record]) -> int:
+    def batch_size(self, kind: type[Record]) -> int:
+        """Records of one type in one write request, as the block says."""
         if kind is SalesOrder:
             return self.orders_per_request
         return min(self.customers_per_request, _MOST_PRODUCTS) if kind is Product else self.customers_per_request

@@ -11,7 +11,7 @@ from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select, tuple_, update
 
 from prefect_crm_erp.blocks.ledger.database import insert
 from prefect_crm_erp.blocks.ledger.entries import Document
@@ -139,6 +139,19 @@ class Documents(Part):
                 return
             yield page
             further = ordered.where(tuple_(DocumentRow.erp, DocumentRow.erp_id) > (page[-1].erp, page[-1].erp_id))
+
+    def documents_of(self, kind: str, erp: str, key: str) -> list[str]:
+        """ERP ids of the documents of a kind that an account or an opportunity has.
+
+        Args:
+            kind: What they are.
+            erp: Name of the ERP connection.
+            key: 18-character id of the account or opportunity.
+        """
+        hangs = or_(DocumentRow.account == key, DocumentRow.opportunity_id == key)
+        chosen = select(DocumentRow.erp_id).where(*self._all(kind, erp), hangs).order_by(DocumentRow.erp_id)
+        with self.database.reading() as connection:
+            return list(connection.scalars(chosen))
 
     def opportunity_documents(self, kind: str, opportunities: Collection[str]) -> dict[str, list[Document]]:
         """All documents of a kind that hang on opportunities, of all ERP connections, the oldest first.
