@@ -106,8 +106,8 @@ def _show(run: DocumentRun, books: Books, page: Sequence[ShownSales]) -> int:
     updates = [Update(CrmObject.ACCOUNT, key, figures[key].model_dump()) for key in changed]
     results = run.crm.write_back(updates) if updates else []
     refused = {result.update.record_id: result.error for result in results if result.error}
-    for key, error in refused.items():
-        get_run_logger().warning("The account %s does not take its sales figures: %s", key, error)
+    for key, refusal in refused.items():
+        get_run_logger().warning("The account %s does not take its sales figures: %s", key, refusal)
     # An account that is gone has nothing to show any more; one that was refused is tried again by the next run.
     gone = [each for key, each in states.items() if key not in accounts]
     shown = [replace(states[key], sales=sales) for key, sales in figures.items() if key not in refused]

@@ -1,4 +1,4 @@
-"""Link: where a document is shown in the CRM: its account, its opportunity, its orders and the products of its lines."""
+"""Link: where a document is shown in the CRM: at its account, its opportunity, its orders and its products."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def link_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) ->
 
 def _recall(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> None:
     """What the ledger knows of each."""
-    for what in run.what + (ORDERS,):
+    for what in (*run.what, ORDERS):
         mine = [item for item in page if item.what is what]
         known = run.store.documents(what.name, slot.value, [item.erp_id for item in mine]) if mine else {}
         for item in mine:

@@ -1,4 +1,4 @@
-"""Report of documents: what of the ERPs' orders, deliveries, invoices and payments the CRM shows now, and what waits."""
+"""Report of documents: what of the ERPs' documents the CRM shows now, what changed, and what waits."""
 
 from __future__ import annotations
 
