@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from prefect_crm_erp.models.keys import company_key, postcode_key
 from prefect_crm_erp.models.records import Address, Customer
+from prefect_crm_erp.tasks.traveller import PLANNED
 
 
 class _Known(NamedTuple):
     """The little of a customer that matching looks at: a first load of many thousands is in memory at once."""
 
     erp_id: str | None
-    number: str | None
     key: str | None
     name: str
     vat_number: str | None
@@ -26,7 +27,7 @@ class _Known(NamedTuple):
         address = Address(postal_code=self.postal_code, city=self.city, country=self.country)
         return Customer(
             erp_id=self.erp_id,
-            number=self.number,
+            number=PLANNED if self.erp_id == PLANNED else None,
             key=self.key,
             name=self.name,
             vat_number=self.vat_number,
@@ -44,8 +45,10 @@ class KnownCustomers:
     __slots__ = ("_found_by", "_made", "are_all")
 
     def __init__(self) -> None:
-        self._found_by: dict[str, list[_Known]] = {}
-        self._made: dict[str, datetime] = {}
+        # By the hash of a word: the word itself would take as much again. Two words of one hash only give one more
+        # candidate to look at. Most words lead to one customer, which stands there without a list around it.
+        self._found_by: dict[int, _Known | list[_Known]] = {}
+        self._made: dict[str, float] = {}
         self.are_all = False
 
     def add(self, customer: Customer) -> None:
@@ -53,21 +56,29 @@ class KnownCustomers:
         billing = customer.billing
         known = _Known(
             customer.erp_id,
-            customer.number,
             customer.key,
             customer.name,
             customer.vat_number,
-            billing.postal_code,
-            billing.city,
-            billing.country,
+            _shared(billing.postal_code),
+            _shared(billing.city),
+            _shared(billing.country),
         )
         for word in _words(customer):
-            self._found_by.setdefault(word, []).append(known)
+            self._add(hash(word), known)
+
+    def _add(self, word: int, known: _Known) -> None:
+        there = self._found_by.get(word)
+        if there is None:
+            self._found_by[word] = known
+        elif isinstance(there, list):
+            there.append(known)
+        else:
+            self._found_by[word] = [there, known]
 
     def note_made(self, customer: Customer) -> None:
         """Remember when a customer was created that this run has seen to since."""
         if customer.erp_id and customer.modified_at:
-            self._made[customer.erp_id] = customer.modified_at
+            self._made[customer.erp_id] = customer.modified_at.timestamp()
 
     def note_changed(self, erp_id: str) -> None:
         """A customer was written again: only its ERP tells how it stands."""
@@ -75,15 +86,23 @@ class KnownCustomers:
 
     def as_made(self, changed: Mapping[str, datetime]) -> frozenset[str]:
         """Those of some changed customers, given with their times, that are as this run has created them."""
-        return frozenset(erp_id for erp_id, moment in changed.items() if self._made.get(erp_id) == moment)
+        return frozenset(erp_id for erp_id, moment in changed.items() if self._made.get(erp_id) == moment.timestamp())
 
     def like(self, customer: Customer) -> list[Customer]:
         """Known customers with the same VAT number, postal code or name: no other one could be a match."""
-        found = (known for word in _words(customer) for known in self._found_by.get(word, ()))
-        return [known.to_customer() for known in dict.fromkeys(found)]
+        found: dict[_Known, None] = {}
+        for word in _words(customer):
+            there = self._found_by.get(hash(word), [])
+            found |= dict.fromkeys(there if isinstance(there, list) else [there])
+        return [known.to_customer() for known in found]
 
 
 def _words(customer: Customer) -> Iterable[str]:
     postcode = postcode_key(customer.billing.postal_code)
     words = {"vat": customer.vat_number, "postcode": postcode, "name": company_key(customer.name)}
     return [f"{kind} {word}" for kind, word in words.items() if word]
+
+
+def _shared(text: str | None) -> str | None:
+    """A text that many customers have, held once."""
+    return sys.intern(text) if text is not None else None

@@ -137,7 +137,8 @@ class _Matching:
 
     def _decide(self, key: str, match: Match) -> bool:
         if match.doubtful:
-            self._doubt(key, match.doubtful, "might be an existing customer of")
+            candidates = [self._whole(each) for each in match.doubtful]
+            self._doubt(key, candidates, "might be an existing customer of")
         elif match.customer:
             self._link(key, self._whole(match.customer), match.rule)
         return bool(match.doubtful or match.customer)
