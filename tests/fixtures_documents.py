@@ -249,6 +249,10 @@ class TrytonBooks:
 
     # ---------------------------------------------------------------- other things
 
+    def bill_what_is_shipped(self, company: str, order: str) -> None:
+        """The seller agrees that a quotation is billed by what is shipped."""
+        self._seller("sale.sale.write", company, [int(order)], {"invoice_method": "fulfillment"})
+
     def describe(self, company: str, order: str, text: str) -> None:
         """The seller notes something at an order."""
         self._seller("sale.sale.write", company, [int(order)], {"description": text})

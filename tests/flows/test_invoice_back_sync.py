@@ -1,0 +1,254 @@
+"""What finance and the warehouse do in the ERP shows in the CRM to the cent, as simple-salesforce and Tryton tell."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from fixtures_documents import TrytonBooks
+from world import World
+
+from prefect_crm_erp.blocks import AccountPolicy, ErpCustomers, Integration
+from prefect_crm_erp.blocks.ledger import Binding
+from prefect_crm_erp.flows import invoice_back_sync, order_status_sync, payment_status
+from prefect_crm_erp.models.outcomes import Outcome, Queue
+from prefect_crm_erp.models.paging import Cursor
+from prefect_crm_erp.tasks.document_kinds import KINDS
+from prefect_crm_erp.tasks.report import RunReport
+
+US = "US"
+CURRENCIES = ["USD", "EUR", "GBP", "JPY"]
+PRICES = {"JPY": ("12345", "777")}
+_INVOICE = (
+    "Name",
+    "Type__c",
+    "Status__c",
+    "Total__c",
+    "Untaxed__c",
+    "Tax__c",
+    "Balance__c",
+    "Company_Balance__c",
+    "CurrencyIsoCode",
+    "Account__c",
+    "Opportunity__c",
+    "ERP_Order__c",
+)
+
+
+class Office:
+    """A company that sells, delivers and bills, and whose CRM shows it.
+
+    Args:
+        world: The org, the ERP and the integration between them.
+        books: The people who work in the ERP.
+    """
+
+    def __init__(self, world: World, books: TrytonBooks) -> None:
+        self.world = world
+        self.books = books
+
+    def customer(self) -> tuple[str, str]:
+        """An account that has become a customer with its first deal, and its id in the ERP."""
+        account = self.world.account()
+        deal = self.world.deal(account=account)
+        self.world.run()
+        (sale,) = self.world.sales(deal)
+        return account, str(sale["party."]["id"])
+
+    def order(self, account: str, party: str, currency: str, prices: tuple[str, ...]) -> tuple[str, str]:
+        """An order of the ERP for an opportunity, billed by what is shipped; the opportunity and the order."""
+        (deal,) = self.world.company.opportunities([{"AccountId": account, "CurrencyIsoCode": currency}])
+        order = self.books.order(US, currency, prices, key=deal, to=party, quantity=4)
+        self.books.bill_what_is_shipped(US, order)
+        self.books.confirm(US, order)
+        return deal, order
+
+    def link(self, account: str, party: str) -> None:
+        """Tie an account to a customer, as account sync does."""
+        with self.world.integration().ledger.open().for_integration("test") as store:
+            store.start_run("by hand", flow="account-sync", source="both", dry_run=False)
+            store.bind("by hand", [Binding("customer", account, "main", "", party, "made by hand")])
+
+    def sync(self, flow: Any = invoice_back_sync, integration: Integration | None = None, **options: Any) -> RunReport:
+        report: RunReport = flow(integration=integration or self.world.integration(), **options)
+        assert report.source == report.written + report.unchanged + report.queued + report.excluded == len(report.rows)
+        return report
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """Records of the CRM as simple-salesforce reads them, amounts as Decimals."""
+        found = self.world.company.sf.query_all(query)["records"]
+        return [
+            {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in row.items()}
+            for row in found
+        ]
+
+    def shown(self, account: str) -> dict[str, dict[str, Any]]:
+        """The account's invoices by the ERP's id."""
+        fields = ", ".join(("ERP_Id__c", *_INVOICE))
+        rows = self.rows(f"SELECT {fields} FROM ERP_Invoice__c WHERE Account__c = '{account}'")
+        return {row["ERP_Id__c"]: row for row in rows}
+
+    def check(self, account: str, party: str) -> None:
+        """Every amount that the CRM shows of the account's invoices is the ERP's own."""
+        shown = self.shown(account)
+        domain = [("party", "=", int(party)), ("type", "=", "out"), ("state", "in", ["posted", "paid"])]
+        names = ("number", "untaxed_amount", "tax_amount", "total_amount", "amount_to_pay", "currency.code")
+        told = {str(row["id"]): row for row in self.books.clerk.find("account.invoice", US, domain, *names)}
+        assert shown.keys() == told.keys()
+        for erp_id, row in told.items():
+            copy = shown[erp_id]
+            assert copy["Name"] == row["number"]
+            assert copy["CurrencyIsoCode"] == row["currency."]["code"]
+            amounts = [copy[name] for name in ("Untaxed__c", "Tax__c", "Total__c", "Balance__c")]
+            assert amounts == [row[name] for name in ("untaxed_amount", "tax_amount", "total_amount", "amount_to_pay")]
+        assert sum(row["Company_Balance__c"] for row in shown.values()) == self.receivable(party)
+
+    def receivable(self, party: str) -> Decimal:
+        """What the customer owes, as the ERP's books say, in the company's currency."""
+        (row,) = self.books.clerk.find("party.party", US, [("id", "=", int(party))], "receivable")
+        owed: Decimal = row["receivable"]
+        return owed
+
+
+@pytest.fixture
+def office(world: World, tryton_books: TrytonBooks) -> Office:
+    """An office that reads what happens in the ERP from now on; others have worked there before."""
+    integration = world.integration()
+    now = Cursor(datetime.now(UTC) + timedelta(minutes=10, seconds=-1))
+    with integration.ledger.open().for_integration("test") as store:
+        for name in KINDS:
+            store.advance(f"{name} documents of main", now)
+    return Office(world, tryton_books)
+
+
+@pytest.mark.requirement("H02", "K01", "K02", "K03", "K04", "L01", "L03", "GB06")
+@pytest.mark.parametrize("currency", CURRENCIES)
+def test_from_part_delivery_to_full_payment_each_step_shows_to_the_cent(office: Office, currency: str) -> None:
+    account, party = office.customer()
+    books = office.books
+    deal, order = office.order(account, party, currency, PRICES.get(currency, ("1234.56", "19.99")))
+
+    books.ship(US, order, 1)
+    office.sync(order_status_sync)
+    copy = office.rows(f"SELECT Status__c, Total__c FROM ERP_Order__c WHERE Opportunity__c = '{deal}'")
+    assert [row["Status__c"] for row in copy] == ["Partly Shipped"]
+    assert office.world.crm(deal, "ERP_Status__c")["ERP_Status__c"] == "Partly Shipped"
+
+    (first,) = books.invoices_of(US, order)
+    books.post(US, first)
+    office.sync()
+    office.check(account, party)
+
+    books.ship(US, order)
+    second = next(each for each in books.invoices_of(US, order) if each != first)
+    books.post(US, second)
+    office.sync()
+    office.check(account, party)
+    assert {row["Opportunity__c"] for row in office.shown(account).values()} == {deal}
+    assert all(row["ERP_Order__c"] for row in office.shown(account).values())
+
+    books.pay(US, first, Decimal(10))
+    office.sync()
+    office.check(account, party)
+    assert office.shown(account)[first]["Status__c"] == "Partly Paid"
+
+    memo = books.credit(US, second, settle=False)
+    office.sync()
+    office.check(account, party)
+    assert (office.shown(account)[memo]["Type__c"], office.shown(account)[memo]["Total__c"] < 0) == (
+        "Credit Memo",
+        True,
+    )
+
+    books.offset(US, second, memo)
+    books.pay(US, first)
+    office.sync()
+    office.check(account, party)
+    assert {row["Status__c"] for row in office.shown(account).values()} == {"Paid"}
+    applied = office.rows(
+        f"SELECT Amount__c FROM ERP_Payment_Application__c WHERE ERP_Invoice__r.ERP_Id__c = '{first}'"
+    )
+    assert sum(row["Amount__c"] for row in applied) == office.shown(account)[first]["Total__c"]
+
+    again = office.sync()
+    assert again.written == 0
+
+
+@pytest.mark.requirement("GB10", "B02")
+def test_an_invoice_before_its_account_waits_and_arrives_by_itself(office: Office) -> None:
+    books = office.books
+    order = books.order(US, "USD", ("250.00",))
+    books.confirm(US, order)
+    (invoice,) = books.invoices_of(US, order)
+    books.post(US, invoice)
+    (told,) = books.clerk.find("account.invoice", US, [("id", "=", int(invoice))], "party")
+    integration = office.world.integration(accounts=AccountPolicy(erp_customers=ErpCustomers.CREATE))
+    report = office.sync(integration=integration)
+    (row,) = [row for row in report.rows if row.crm_id == f"main:invoice:{invoice}"]
+    assert (row.outcome, row.queue) == (Outcome.QUEUED, Queue.DATA_QUALITY)
+
+    account = office.world.account()
+    office.link(account, str(told["party"]))
+    office.sync(integration=integration)
+    assert invoice in office.shown(account)
+
+
+@pytest.mark.requirement("K05", "K08", "L02", "BB05")
+def test_the_account_shows_its_sales_and_what_is_overdue(office: Office) -> None:
+    account, party = office.customer()
+    billed = office.books.bill(US, "USD", ("300.00",), to=party)
+    office.books.put_off(US, billed.invoice, office.books.today - timedelta(days=12))
+    office.sync()
+    fields = ("ERP_Sales_This_Year__c", "ERP_Open_Balance__c", "ERP_Overdue_Balance__c", "ERP_Days_Overdue__c")
+    shown = office.world.crm(account, *fields, object_name="Account")
+    told = office.books.told(US, billed.invoice)
+    figures = [Decimal(str(shown[name])) for name in fields]
+    assert figures == [told["untaxed_amount"], told["amount_to_pay"], told["amount_to_pay"], 12]
+
+
+@pytest.mark.requirement("GB09")
+def test_an_order_that_is_deleted_in_the_erp_disappears(office: Office) -> None:
+    _, party = office.customer()
+    order = office.books.order(US, "USD", ("75.00",), to=party)
+    office.sync(order_status_sync, backfill=True)
+    assert office.rows(f"SELECT Id FROM ERP_Order__c WHERE ERP_Id__c = '{order}'")
+    office.books.delete_order(US, order)
+    office.sync(order_status_sync)
+    assert not office.rows(f"SELECT Id FROM ERP_Order__c WHERE ERP_Id__c = '{order}'")
+
+
+@pytest.mark.requirement("GB06", "F04")
+def test_an_order_that_was_born_in_the_erp_comes_by_its_number(office: Office) -> None:
+    account, party = office.customer()
+    order = office.books.order(US, "USD", ("75.00",), to=party)
+    (row,) = office.books.seller.find("sale.sale", US, [("id", "=", int(order))], "number")
+    report = office.sync(order_status_sync, records=[row["number"]])
+    assert [each.erp_id for each in report.rows] == [order]
+    (copy,) = office.rows(f"SELECT Account__c, Name FROM ERP_Order__c WHERE ERP_Id__c = '{order}'")
+    assert (copy["Account__c"], copy["Name"]) == (account, row["number"])
+
+
+@pytest.mark.requirement("GB01")
+def test_a_dry_run_writes_nothing(office: Office) -> None:
+    account, party = office.customer()
+    billed = office.books.bill(US, "USD", ("300.00",), to=party)
+    report = office.sync(dry_run=True)
+    assert report.written >= 1
+    assert billed.invoice not in office.shown(account)
+
+
+@pytest.mark.requirement("L05", "J04")
+def test_what_is_open_is_told_during_a_call_also_when_nothing_was_synced_since(office: Office) -> None:
+    account, party = office.customer()
+    billed = office.books.bill(US, "USD", ("300.00",), to=party)
+    office.sync()
+    fresh = office.books.bill(US, "USD", ("20.00",), to=party)
+    office.books.pay(US, billed.invoice, Decimal(100))
+    position = payment_status(integration=office.world.integration(), account=account)
+    told = [office.books.told(US, each)["amount_to_pay"] for each in (billed.invoice, fresh.invoice)]
+    assert {each.invoice.erp_id: each.invoice.balance for each in position.invoices} == dict(
+        zip((billed.invoice, fresh.invoice), told, strict=True)
+    )
+    assert position.open_by_currency == {"USD": sum(told)}
