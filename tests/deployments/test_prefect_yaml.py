@@ -17,10 +17,19 @@ from prefect.utilities.importtools import import_object
 from world import World
 
 from prefect_crm_erp.blocks import Integration
-from prefect_crm_erp.flows import account_sync, duplicate_report, quote_to_order, reconcile
+from prefect_crm_erp.flows import (
+    account_sync,
+    duplicate_report,
+    invoice_back_sync,
+    order_status_sync,
+    quote_to_order,
+    reconcile,
+)
 
-ABOUT_ACCOUNTS: dict[str, tuple[Any, timedelta | str, dict[str, Any]]] = {
+OTHERS: dict[str, tuple[Any, timedelta | str, dict[str, Any]]] = {
     "accounts and customers": (account_sync, timedelta(hours=1), {"dry_run": True}),
+    "orders and deliveries": (order_status_sync, timedelta(minutes=15), {"dry_run": True}),
+    "invoices and payments": (invoice_back_sync, timedelta(minutes=15), {"dry_run": True}),
     "daily reconciliation": (reconcile, "30 5 * * *", {}),
     "weekly duplicate report": (duplicate_report, "0 4 * * 1", {}),
 }
@@ -36,7 +45,7 @@ def prefect_command(*words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.requirement("S11", "Q04")
+@pytest.mark.requirement("S10", "S11", "S13", "Q04")
 def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_worker(world: World) -> None:
     world.deal()
     runs: list[UUID] = []
@@ -60,7 +69,7 @@ def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_
             run = client.create_flow_run_from_deployment(deployment.id, parameters={"dry_run": True})
             assert run.parameters["integration"] == deployment.parameters["integration"]
             runs.append(run.id)
-        for name, (flow, rhythm, parameters) in ABOUT_ACCOUNTS.items():
+        for name, (flow, rhythm, parameters) in OTHERS.items():
             deployment = found[name]
             assert import_object(str(deployment.entrypoint)) is flow
             assert deployment.description
@@ -72,7 +81,7 @@ def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_
     prefect_command("worker", "start", "--pool", "erp", "--run-once", "--install-policy", "never")
     with get_client(sync_client=True) as client:
         states = [client.read_flow_run(run).state for run in runs]
-    assert [str(state and state.type.value) for state in states] == ["COMPLETED"] * 6, states
+    assert [str(state and state.type.value) for state in states] == ["COMPLETED"] * 8, states
     assert "1 would be written" in str(states[0] and states[0].message)
     loaded = Integration.load("production", _sync=True)
     assert loaded.erp.server_url == integration.erp.server_url
