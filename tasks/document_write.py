@@ -34,11 +34,13 @@ def write_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -
         TransientError: The CRM is not available; the next run does what this one could not.
     """
     _make_rows(run, slot, page)
-    changed = [item for item in open_items(page) if _is_news(item)]
+    changed: list[DocumentItem] = []
     for item in open_items(page):
-        item.verdict = None if item in changed else Verdict(Outcome.UNCHANGED)
-    for item in changed:
-        item.changes += _changes(run, item)
+        if _is_news(item):
+            item.changes += _changes(run, item)
+            changed.append(item)
+        else:
+            item.verdict = Verdict(Outcome.UNCHANGED)
     if run.dry_run:
         for item in changed:
             item.verdict = Verdict(Outcome.WRITTEN, "Dry run: it would be written")
