@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from prefect import task
@@ -12,8 +13,8 @@ from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow, Upserte
 from prefect_crm_erp.blocks.ledger import Document
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.documents import Delivery, Invoice, PaymentApplication
-from prefect_crm_erp.models.errors import ConnectorError
-from prefect_crm_erp.models.outcomes import Change, Outcome, Verdict
+from prefect_crm_erp.models.errors import ConnectorError, MissingReferenceError
+from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Record
 from prefect_crm_erp.tasks.document_item import DocumentItem
@@ -22,6 +23,7 @@ from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.traveller import open_items
 from prefect_crm_erp.tasks.write_back import erp_reference
 
+_MISSING = MissingReferenceError.__name__
 _TOLD = ("number", "status", "due_date", "total", "balance", "amount", "shipped_on")
 """What the run's table tells of a change; the copy itself has everything."""
 
@@ -101,6 +103,18 @@ def _part_links(run: DocumentRun, slot: ErpSlot, part: Record) -> dict[str, Any]
 
 
 def _send(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
+    """Write the copies; one whose opportunity is gone from the CRM is shown at its account alone."""
+    _send_once(run, items)
+    lost = [item for item in items if _may_have_lost_its_opportunity(item)]
+    for item in lost:
+        item.notes.append(Note("opportunity", f"The opportunity {item.opportunity_id} is gone; it is shown without it"))
+        item.verdict = item.opportunity_id = None
+        head, *rest = item.rows
+        item.rows = [replace(head, values=dict(head.values) | {"opportunity_id": None}), *rest]
+    _send_once(run, lost)
+
+
+def _send_once(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
     rows = [row for item in items for row in item.rows]
     results = iter(run.crm.write_documents(rows) if rows else [])
     for item in items:
@@ -109,6 +123,10 @@ def _send(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
         error = _first_error(mine)
         if error is not None:
             item.verdict = Verdict.from_error(error)
+
+
+def _may_have_lost_its_opportunity(item: DocumentItem) -> bool:
+    return item.opportunity_id is not None and item.verdict is not None and item.verdict.error == _MISSING
 
 
 def _first_error(results: Iterable[Upserted]) -> ConnectorError | None:

@@ -252,3 +252,18 @@ def test_what_is_open_is_told_during_a_call_also_when_nothing_was_synced_since(o
         zip((billed.invoice, fresh.invoice), told, strict=True)
     )
     assert position.open_by_currency == {"USD": sum(told)}
+
+
+@pytest.mark.requirement("GB09")
+def test_an_invoice_whose_opportunity_was_deleted_shows_at_its_account(office: Office) -> None:
+    account, party = office.customer()
+    deal, order = office.order(account, party, "USD", ("55.00",))
+    office.world.company.sf.Opportunity.delete(deal)
+    office.books.ship(US, order)
+    (invoice,) = office.books.invoices_of(US, order)
+    office.books.post(US, invoice)
+    report = office.sync()
+    assert report.queued == 0, [row.reason for row in report.rows if row.queue]
+    shown = office.shown(account)[invoice]
+    assert (shown["Account__c"], shown["Opportunity__c"]) == (account, None)
+    assert any("is gone" in note.text for row in report.rows for note in row.notes)
