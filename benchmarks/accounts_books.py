@@ -25,6 +25,7 @@ _FIELDS: Final = (
     *(f"relations.{name}" for name in ("type.name", "to")),
 )
 _DEFAULT_TERMS: Final = "Net 30"
+_SHARED: Final = "Also the customer's own"
 
 
 @dataclass(slots=True)
@@ -101,7 +102,8 @@ def _differences(party: Row, account: SampleAccount, parent: Sequence[Row] | Non
 
 def _data_of_party(party: Row) -> Row:
     address = next((each for each in party["addresses."] if each["invoice"]), None) or {}
-    own = [each for each in party["contact_mechanisms."] if not each["name"]]
+    # A number that is both the company's and a person's stands there once, and its comment says so.
+    own = [each for each in party["contact_mechanisms."] if not each["name"] or _SHARED in (each["comment"] or "")]
     people = [each for each in party["contact_mechanisms."] if each["name"]]
     state = (address.get("subdivision.") or {}).get("code")
     return {

@@ -126,6 +126,8 @@ def _sync(run: AccountRun, named: list[str], since: datetime | None) -> RunRepor
     done = _bring_in_step(run, source_pages(run, named, since), progress)
     done += report_absent(run, named)
     for slot in run.used_slots:
+        if run.backfill:
+            run.known[slot].forget()
         pages = waiting_customers(run, slot, customer_pages(run, slot, since))
         while (customers := extract_customers(run, slot, pages)) is not None:
             adopt_customers(run, slot, customers)

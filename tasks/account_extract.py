@@ -138,7 +138,7 @@ def customer_pages(run: AccountRun, slot: ErpSlot, since: datetime | None) -> It
 
 def _beginning_of_load(run: AccountRun, slot: ErpSlot) -> Cursor | None:
     """Where the customers of a first load begin: with the load itself, if the ERP had none before."""
-    if not run.known[slot].are_all:
+    if not run.known[slot].began_empty:
         return None
     return Cursor(run.started_at + run.erps[slot].clock_offset - OVERLAP)
 

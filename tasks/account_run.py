@@ -180,5 +180,5 @@ class AccountRun(BaseRun):
         if self.backfill and not self.dry_run:
             for slot in self.used_slots:
                 with self.guard(slot, ()):
-                    self.known[slot].are_all = self.erps[slot].is_empty(Customer)
+                    self.known[slot].are_all = self.known[slot].began_empty = self.erps[slot].is_empty(Customer)
         return self

@@ -40,15 +40,22 @@ class KnownCustomers:
 
     Attributes:
         are_all: Whether the ERP has no others, because it had none when a first load began.
+        began_empty: Whether it had none when the run began, so that whatever it has was made since.
     """
 
-    __slots__ = ("_found_by", "_made", "are_all")
+    __slots__ = ("_found_by", "_made", "are_all", "began_empty")
 
     def __init__(self) -> None:
         # By the hash of a word: the word itself would take as much again. Two words of one hash only give one more
         # candidate to look at. Most words lead to one customer, which stands there without a list around it.
         self._found_by: dict[int, _Known | list[_Known]] = {}
         self._made: dict[str, float] = {}
+        self.are_all = False
+        self.began_empty = False
+
+    def forget(self) -> None:
+        """Forget the customers, once no more are matched by the thousand: from now on the ERP is searched."""
+        self._found_by.clear()
         self.are_all = False
 
     def add(self, customer: Customer) -> None:

@@ -127,10 +127,10 @@ def _last_changes(
     for source in sources:
         fields = [*source.times, *(source.fields if source.places else [source.owner])]
         domain = _domain(source, start, company)
-        found = database.search(source.model, domain, fields, rows_per_call=_TIMES_PER_READ)
-        rows = [row | {TIME: start if source.is_view and start else _latest(row, source.times)} for row in found]
-        for moment, owner in source.places_of(rows) if rows else ():
-            last[owner] = max(last.get(owner, moment), moment)
+        for found in database.pages(source.model, domain, fields, _TIMES_PER_READ):
+            rows = [row | {TIME: start if source.is_view and start else _latest(row, source.times)} for row in found]
+            for moment, owner in source.places_of(rows):
+                last[owner] = max(last.get(owner, moment), moment)
     return last
 
 

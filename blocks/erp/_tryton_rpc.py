@@ -161,14 +161,29 @@ class Database:
 
         What changes with time, such as the rate of a currency, is that of the day `on`, or of today.
         """
-        rows: list[Row] = []
+        pages = self.pages(model, domain, fields, rows_per_call, company=company, on=on)
+        return [row for page in pages for row in page]
+
+    def pages(
+        self,
+        model: str,
+        domain: Domain,
+        fields: Sequence[str],
+        rows_per_call: int,
+        *,
+        company: int | None = None,
+        on: date | None = None,
+    ) -> Iterator[list[Row]]:
+        """All rows that match, as `search` gives them, one call after the other."""
+        further = domain
         while True:
-            # By id and not by offset: what others add or change meanwhile shifts no row over a page's end.
-            page = [domain, ("id", ">", rows[-1]["id"])] if rows else domain
-            found = self.first(model, page, fields, rows_per_call, company=company, on=on)
-            rows += found
+            found = self.first(model, further, fields, rows_per_call, company=company, on=on)
+            if found:
+                yield found
             if len(found) < rows_per_call:
-                return rows
+                return
+            # By id and not by offset: what others add or change meanwhile shifts no row over a page's end.
+            further = [domain, ("id", ">", found[-1]["id"])]
 
     def first(
         self,
