@@ -271,7 +271,8 @@ def test_a_systems_clock_is_compared_with_ours_at_each_answer(minutes: int) -> N
         assert http.clock_offset == timedelta(0)
         http.request("GET", "/x")
         http.request("GET", "/x")
-        assert abs(http.clock_offset - ahead) <= timedelta(seconds=1.1 if minutes else 0)
+        # Whole seconds, and a busy machine: an hour is what must not be left of the answer before.
+        assert abs(http.clock_offset - ahead) <= timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "Wed, 99 Nov 2026 19:00:00 GMT"])
