@@ -73,9 +73,7 @@ def report_accounts(run: AccountRun) -> RunReport:
     _publish(run, report, coverage)
     prove(run, coverage, list(run.readings.values()))
     if not run.dry_run:
-        for stream, reading in run.readings.items():
-            if reading.reached is not None and reading.is_seamless:
-                run.store.advance(stream, reading.reached)
+        run.move_watermarks()
         if run.backfill:
             _end_backfill(run)
     return report

@@ -17,7 +17,7 @@ from prefect_crm_erp.models.ownership import Owner, Rule, Side
 from prefect_crm_erp.models.paging import Cursor
 from prefect_crm_erp.models.records import Company, Customer
 from prefect_crm_erp.tasks.account_values import rules_of
-from prefect_crm_erp.tasks.run import BaseRun, Reading
+from prefect_crm_erp.tasks.streams_run import StreamsRun
 
 Places = Mapping[str, Cursor]
 """How far streams have been read, by their name."""
@@ -43,7 +43,7 @@ _SIDES = {
 }
 
 
-class AccountRun(BaseRun):
+class AccountRun(StreamsRun):
     """One run of account sync.
 
     Args:
@@ -57,7 +57,6 @@ class AccountRun(BaseRun):
 
     Attributes:
         rules: How differences are settled, by field.
-        readings: How far each stream has been read.
         reads_all: Whether all accounts are read, as by a first run.
         again: Accounts to look at (again) at the end, because of what became of another one.
         ancestors: Accounts whose parents are being seen to first; one that turns up again is its own ancestor.
@@ -68,9 +67,7 @@ class AccountRun(BaseRun):
     __slots__ = (
         "again",
         "ancestors",
-        "backfill",
         "direction",
-        "readings",
         "reads_all",
         "rules",
         "unfinished",
@@ -88,11 +85,9 @@ class AccountRun(BaseRun):
         forced: bool = False,
         backfill: bool = False,
     ) -> None:
-        super().__init__(integration, run_id=run_id, store=store, dry_run=dry_run, forced=forced)
+        super().__init__(integration, run_id=run_id, store=store, dry_run=dry_run, forced=forced, backfill=backfill)
         self.direction = direction
-        self.backfill = backfill
         self.rules: dict[str, Rule] = rules_of(integration)
-        self.readings: dict[str, Reading] = {}
         self.reads_all = False
         self.again: dict[str, None] = {}
         self.ancestors: set[str] = set()
@@ -103,11 +98,6 @@ class AccountRun(BaseRun):
     def kind(self) -> str:
         """Name under which the ledger keeps this run's records."""
         return CrmObject.ACCOUNT.value
-
-    @property
-    def alerts(self) -> bool:
-        """Whether people are told at once of records that need them; a first load tells by its tables."""
-        return not self.backfill
 
     @property
     def custom(self) -> CustomFields:
@@ -123,16 +113,6 @@ class AccountRun(BaseRun):
     def erp_stream(self, slot: ErpSlot) -> str:
         """Name of the watermark of an ERP's customers."""
         return self.stream(f"customers of {slot.value}")
-
-    def reading(self, stream: str) -> Reading:
-        """How far a stream has been read."""
-        return self.readings.setdefault(stream, Reading())
-
-    @property
-    def used_slots(self) -> list[ErpSlot]:
-        """The ERP connections that subsidiaries keep their books in."""
-        used = {each.erp for each in self.integration.routing.subsidiaries}
-        return [slot for slot in self.erps if slot in used]
 
     @property
     def announced(self) -> int | None:

@@ -19,7 +19,6 @@ from prefect_crm_erp.tasks.document_kinds import INVOICES, ORDERS
 from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.match import CUSTOMER
 from prefect_crm_erp.tasks.traveller import open_items
-from prefect_crm_erp.tasks.write_back import erp_reference
 
 _OPPORTUNITY = "006"
 _SOURCES = {"0Q0": DealSource.ACCEPTED_QUOTES, "801": DealSource.ACTIVATED_ORDERS}
@@ -129,8 +128,3 @@ def _wait_for_invoices(run: DocumentRun, slot: ErpSlot, items: Sequence[Document
 def _invoices_of(item: DocumentItem) -> list[str]:
     document = item.document
     return [each.invoice_id for each in document.applications] if isinstance(document, Payment) else []
-
-
-def invoice_reference(slot: ErpSlot, erp_id: str) -> str:
-    """The reference of an invoice's copy."""
-    return erp_reference(slot, erp_id)

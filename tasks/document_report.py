@@ -70,9 +70,7 @@ def report_documents(run: DocumentRun, source: str) -> RunReport:
     _publish(run, report, coverage, source)
     prove(run, coverage, list(run.readings.values()))
     if not run.dry_run:
-        for stream, reading in run.readings.items():
-            if reading.reached is not None and reading.is_seamless:
-                run.store.advance(stream, reading.reached)
+        run.move_watermarks()
     return report
 
 

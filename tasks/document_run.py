@@ -11,10 +11,10 @@ from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.records import Company
 from prefect_crm_erp.tasks.document_kinds import DocumentKind
-from prefect_crm_erp.tasks.run import BaseRun, Reading
+from prefect_crm_erp.tasks.streams_run import StreamsRun
 
 
-class DocumentRun(BaseRun):
+class DocumentRun(StreamsRun):
     """One run that brings documents of the ERPs to the CRM.
 
     Args:
@@ -27,12 +27,11 @@ class DocumentRun(BaseRun):
         backfill: Whether everything is read, whatever was read before, and nobody is alerted.
 
     Attributes:
-        readings: How far each stream has been read.
         product_ids: Ids of the CRM's products by SKU, as far as they were looked up; None for one that it lacks.
         opportunities: Opportunities by the quote or order that belongs to one, as far as they were looked up.
     """
 
-    __slots__ = ("backfill", "opportunities", "product_ids", "readings", "what")
+    __slots__ = ("opportunities", "product_ids", "what")
 
     def __init__(
         self,
@@ -45,10 +44,8 @@ class DocumentRun(BaseRun):
         forced: bool = False,
         backfill: bool = False,
     ) -> None:
-        super().__init__(integration, run_id=run_id, store=store, dry_run=dry_run, forced=forced)
+        super().__init__(integration, run_id=run_id, store=store, dry_run=dry_run, forced=forced, backfill=backfill)
         self.what = what
-        self.backfill = backfill
-        self.readings: dict[str, Reading] = {}
         self.product_ids: dict[str, str | None] = {}
         self.opportunities: dict[str, str | None] = {}
 
@@ -56,11 +53,6 @@ class DocumentRun(BaseRun):
     def kind(self) -> str:
         """Name under which the ledger keeps this run's records."""
         return "document"
-
-    @property
-    def alerts(self) -> bool:
-        """Whether people are told at once of records that need them; a first load tells by its tables."""
-        return not self.backfill
 
     @property
     def today(self) -> date:
@@ -74,16 +66,6 @@ class DocumentRun(BaseRun):
     def stream(self, slot: ErpSlot, what: DocumentKind) -> str:
         """Name of the watermark of one kind of an ERP's documents."""
         return f"{what.name} documents of {slot.value}"
-
-    def reading(self, stream: str) -> Reading:
-        """How far a stream has been read."""
-        return self.readings.setdefault(stream, Reading())
-
-    @property
-    def used_slots(self) -> list[ErpSlot]:
-        """The ERP connections that subsidiaries keep their books in."""
-        used = {each.erp for each in self.integration.routing.subsidiaries}
-        return [slot for slot in self.erps if slot in used]
 
     def companies_of(self, slot: ErpSlot) -> list[Company]:
         """The companies of an ERP that subsidiaries keep their books in, each once."""
