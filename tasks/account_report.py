@@ -32,10 +32,7 @@ SOURCE = "accounts"
 @task(name="Record outcomes", cache_policy=NO_CACHE, persist_result=False)
 def record_account_outcomes(run: AccountRun, page: Page[AccountItem]) -> None:
     """Note what became of each account of the page; one that is looked at again after it was written stays written."""
-    rows = [_row(run, item) for item in page]
-    run.written |= {row.crm_id for row in rows if row.outcome is Outcome.WRITTEN}
-    news = [row for row in rows if row.outcome is not Outcome.UNCHANGED or row.crm_id not in run.written]
-    run.store.note_outcomes(run.run_id, news)
+    run.store.note_outcomes(run.run_id, [_row(run, item) for item in page])
 
 
 def _row(run: AccountRun, item: AccountItem) -> ReportRow:

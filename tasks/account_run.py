@@ -61,7 +61,6 @@ class AccountRun(StreamsRun):
         again: Accounts to look at (again) at the end, because of what became of another one.
         ancestors: Accounts whose parents are being seen to first; one that turns up again is its own ancestor.
         unfinished: Accounts of the page before that wait, as long as the ledger may not know of it yet.
-        written: Accounts that this run has written, or whose customers it has.
     """
 
     __slots__ = (
@@ -71,7 +70,6 @@ class AccountRun(StreamsRun):
         "reads_all",
         "rules",
         "unfinished",
-        "written",
     )
 
     def __init__(
@@ -92,7 +90,6 @@ class AccountRun(StreamsRun):
         self.again: dict[str, None] = {}
         self.ancestors: set[str] = set()
         self.unfinished: Mapping[str, Queue] = {}
-        self.written: set[str] = set()
 
     @property
     def kind(self) -> str:

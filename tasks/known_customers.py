@@ -2,114 +2,113 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
+import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from threading import Lock
+from typing import Any
 
 from prefect_crm_erp.models.keys import company_key, postcode_key
 from prefect_crm_erp.models.records import Address, Customer
 from prefect_crm_erp.tasks.traveller import PLANNED
 
-
-class _Known(NamedTuple):
-    """The little of a customer that matching looks at: a first load of many thousands is in memory at once."""
-
-    erp_id: str | None
-    key: str | None
-    name: str
-    vat_number: str | None
-    postal_code: str | None
-    city: str | None
-    country: str | None
-
-    def to_customer(self) -> Customer:
-        address = Address(postal_code=self.postal_code, city=self.city, country=self.country)
-        return Customer(
-            erp_id=self.erp_id,
-            number=PLANNED if self.erp_id == PLANNED else None,
-            key=self.key,
-            name=self.name,
-            vat_number=self.vat_number,
-            billing=address,
-        )
+_TABLES = (
+    "create table customer (id integer primary key, erp_id, key, name, vat_number, postal_code, city, country)",
+    "create table word (word text, customer integer, primary key (word, customer)) without rowid",
+    "create table made (erp_id text primary key, moment real) without rowid",
+)
 
 
 class KnownCustomers:
     """Customers of one ERP that a run knows, found by what makes a match: VAT number, postal code or name.
+
+    They stand in a temporary database, which the system removes by itself: a first load makes many thousands, and its
+    memory is not to grow with them. Several threads may ask at once.
 
     Attributes:
         are_all: Whether the ERP has no others, because it had none when a first load began.
         began_empty: Whether it had none when the run began, so that whatever it has was made since.
     """
 
-    __slots__ = ("_found_by", "_made", "are_all", "began_empty")
+    __slots__ = ("_database", "_turn", "are_all", "began_empty")
 
     def __init__(self) -> None:
-        # By the hash of a word: the word itself would take as much again. Two words of one hash only give one more
-        # candidate to look at. Most words lead to one customer, which stands there without a list around it.
-        self._found_by: dict[int, _Known | list[_Known]] = {}
-        self._made: dict[str, float] = {}
+        self._database: sqlite3.Connection | None = None
+        self._turn = Lock()
         self.are_all = False
         self.began_empty = False
 
     def forget(self) -> None:
         """Forget the customers, once no more are matched by the thousand: from now on the ERP is searched."""
-        self._found_by.clear()
+        self._ask("delete from word")
+        self._ask("delete from customer")
         self.are_all = False
 
     def add(self, customer: Customer) -> None:
-        """Remember a customer."""
-        billing = customer.billing
-        known = _Known(
-            customer.erp_id,
-            customer.key,
-            customer.name,
-            customer.vat_number,
-            _shared(billing.postal_code),
-            _shared(billing.city),
-            _shared(billing.country),
-        )
-        for word in _words(customer):
-            self._add(hash(word), known)
-
-    def _add(self, word: int, known: _Known) -> None:
-        there = self._found_by.get(word)
-        if there is None:
-            self._found_by[word] = known
-        elif isinstance(there, list):
-            there.append(known)
-        else:
-            self._found_by[word] = [there, known]
+        """Remember a customer, by the little of it that matching looks at."""
+        place = customer.billing
+        kept = (customer.erp_id, customer.key, customer.name, customer.vat_number)
+        with self._turn:
+            database = self._opened()
+            row = database.execute(
+                "insert into customer values (null, ?, ?, ?, ?, ?, ?, ?)",
+                (*kept, place.postal_code, place.city, place.country),
+            ).lastrowid
+            words = [(word, row) for word in _words(customer)]
+            database.executemany("insert into word values (?, ?)", words)
 
     def note_made(self, customer: Customer) -> None:
         """Remember when a customer was created that this run has seen to since."""
         if customer.erp_id and customer.modified_at:
-            self._made[customer.erp_id] = customer.modified_at.timestamp()
+            self._ask("insert or replace into made values (?, ?)", customer.erp_id, customer.modified_at.timestamp())
 
     def note_changed(self, erp_id: str) -> None:
         """A customer was written again: only its ERP tells how it stands."""
-        self._made.pop(erp_id, None)
+        self._ask("delete from made where erp_id = ?", erp_id)
 
     def as_made(self, changed: Mapping[str, datetime]) -> frozenset[str]:
         """Those of some changed customers, given with their times, that are as this run has created them."""
-        return frozenset(erp_id for erp_id, moment in changed.items() if self._made.get(erp_id) == moment.timestamp())
+        return frozenset(erp_id for erp_id, moment in changed.items() if self._moment(erp_id) == moment.timestamp())
 
     def like(self, customer: Customer) -> list[Customer]:
         """Known customers with the same VAT number, postal code or name: no other one could be a match."""
-        found: dict[_Known, None] = {}
-        for word in _words(customer):
-            there = self._found_by.get(hash(word), [])
-            found |= dict.fromkeys(there if isinstance(there, list) else [there])
-        return [known.to_customer() for known in found]
+        asked = "select customer.* from word join customer on customer.id = word.customer where word = ?"
+        found = {row[0]: row for word in _words(customer) for row in self._ask(asked, word)}
+        return [_customer(*row) for row in found.values()]
+
+    def _moment(self, erp_id: str) -> float | None:
+        found = self._ask("select moment from made where erp_id = ?", erp_id)
+        return found[0][0] if found else None
+
+    def _ask(self, statement: str, *values: object) -> list[Any]:
+        with self._turn:
+            return self._opened().execute(statement, values).fetchall()
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is None:
+            # An empty name is a temporary file; nothing of it has to outlive the run, not even its own mistakes.
+            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            for statement in ("pragma journal_mode = off", "pragma synchronous = off", *_TABLES, "begin"):
+                self._database.execute(statement)
+        return self._database
 
 
-def _words(customer: Customer) -> Iterable[str]:
+def _words(customer: Customer) -> list[str]:
     postcode = postcode_key(customer.billing.postal_code)
     words = {"vat": customer.vat_number, "postcode": postcode, "name": company_key(customer.name)}
     return [f"{kind} {word}" for kind, word in words.items() if word]
 
 
-def _shared(text: str | None) -> str | None:
-    """A text that many customers have, held once."""
-    return sys.intern(text) if text is not None else None
+def _customer(
+    _: int,
+    erp_id: str | None,
+    key: str | None,
+    name: str,
+    vat_number: str | None,
+    postal_code: str | None,
+    city: str | None,
+    country: str | None,
+) -> Customer:
+    address = Address(postal_code=postal_code, city=city, country=country)
+    number = PLANNED if erp_id == PLANNED else None
+    return Customer(erp_id=erp_id, number=number, key=key, name=name, vat_number=vat_number, billing=address)

@@ -91,7 +91,8 @@ class Runs(Part):
     def note_outcomes(self, run_id: str, rows: Sequence[ReportRow]) -> None:
         """Note what became of records; a later outcome replaces an earlier one.
 
-        A record that was never noted as read is kept too, and makes the coverage incomplete.
+        What the run has written stays written when the run finds it unchanged later. Of several rows of one record
+        the last one counts. A record that was never noted as read is kept too, and makes the coverage incomplete.
         """
         by_key = {row.crm_id: row for row in rows}
         if not by_key:
@@ -99,8 +100,11 @@ class Runs(Part):
         with self.database.writing() as connection:
             run = self._lock_run(connection, run_id)
             statement = insert(connection, RunRecordRow)
+            found_again = (RunRecordRow.outcome == Outcome.WRITTEN, statement.excluded.outcome == Outcome.UNCHANGED)
             upsert = statement.on_conflict_do_update(
-                index_elements=["run", "key"], set_={name: statement.excluded[name] for name in _REPORTED}
+                index_elements=["run", "key"],
+                set_={name: statement.excluded[name] for name in _REPORTED},
+                where=or_(RunRecordRow.outcome.is_(None), ~and_(*found_again)),
             )
             connection.execute(upsert, [_outcome_row(run, row) for row in by_key.values()])
 

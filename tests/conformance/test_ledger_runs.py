@@ -51,6 +51,13 @@ class NaiveRun:
     def open(self) -> tuple[str, ...]:
         return tuple(key for key in self.read if key not in self.rows)
 
+    def note(self, rows: list[ReportRow]) -> None:
+        written = self.keys_with(Outcome.WRITTEN)
+        found = {each.crm_id: each for each in rows}
+        self.rows |= {
+            key: each for key, each in found.items() if key not in written or each.outcome is not Outcome.UNCHANGED
+        }
+
     @property
     def stray(self) -> set[str]:
         return self.rows.keys() - set(self.read)
@@ -88,7 +95,7 @@ def test_coverage_is_what_a_naive_model_counts(ledgers: Ledgers, steps: list[tup
             model.read += new
         else:
             store.note_outcomes("run", items)
-            model.rows |= {each.crm_id: each for each in items}
+            model.note(items)
     found = store.coverage("run")
     counts = [len(model.keys_with(outcome)) for outcome in Outcome]
     assert [found.source, found.open_count] == [len(model.read), len(model.open)]
@@ -108,6 +115,21 @@ def test_one_record_without_outcome_makes_the_coverage_incomplete(store: LedgerS
     assert (store.coverage("run").complete, store.coverage("run").open) == (False, ("C",))
     store.note_outcomes("run", [row("C", Outcome.UNCHANGED)])
     assert store.coverage("run").complete
+
+
+@pytest.mark.requirement("GB01")
+def test_what_a_run_has_written_stays_written_when_it_is_found_unchanged_later(store: LedgerStore) -> None:
+    start(store)
+    store.note_read("run", read("A", "B", "C"))
+    store.note_outcomes("run", [row("A", Outcome.WRITTEN), row("B", Outcome.WRITTEN)])
+    store.note_outcomes("run", [row("A", Outcome.UNCHANGED), row("C", Outcome.UNCHANGED)])
+    assert {each.crm_id: each.outcome.value for each in store.rows("run")} == {
+        "A": "written",
+        "B": "written",
+        "C": "unchanged",
+    }
+    store.note_outcomes("run", [row("A", Outcome.EXCLUDED, "Push to ERP is off")])
+    assert [each.crm_id for each in store.rows("run", outcome=Outcome.EXCLUDED)] == ["A"]
 
 
 @pytest.mark.requirement("GB01")
