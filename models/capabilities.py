@@ -17,6 +17,13 @@ class Idempotency(StrEnum):
     SEARCH_FIRST = "the connector looks the key up before it creates"
 
 
+class NameList(StrEnum):
+    """Lists of names that people keep in an ERP and that records refer to."""
+
+    PAYMENT_TERMS = "payment terms"
+    UNITS = "units of measure"
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a connector can do.

@@ -154,6 +154,7 @@ class AccountRun(StreamsRun):
                 system=self.crm.system,
             )
         self.check_erps([MappedRecord.ACCOUNT])
+        self.check_code_lists()
         if self.backfill and not self.dry_run:
             for slot in self.used_slots:
                 with self.guard(slot, ()):

@@ -16,6 +16,7 @@ from prefect_crm_erp.blocks.integration import Integration
 from prefect_crm_erp.blocks.ledger import LedgerStore, RetryPolicy
 from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.capabilities import NameList
 from prefect_crm_erp.models.errors import ConfigurationError, TransientError
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.paging import Cursor, Page
@@ -170,6 +171,23 @@ class BaseRun(ABC):
                     if subsidiary.erp is slot:
                         self.company(slot, subsidiary.company)
 
+    def check_code_lists(self) -> None:
+        """Find the entries of the code lists that one of the systems does not have, or has no longer.
+
+        What the ERPs have is asked only where the lists name something, and counts only when all of them answer: what
+        one does not have, another one may.
+
+        Raises:
+            ConfigurationError: There are such entries; the message names them.
+        """
+        terms = list(self.integration.code_lists.payment_terms)
+        missing = [*(self.crm.missing_choices({"payment_terms": terms}) if terms else ()), *self._names_missing()]
+        if missing:
+            raise ConfigurationError(
+                f"The code lists name what is not there: {'; '.join(missing)}. Correct the code lists, or add it there",
+                system="Prefect",
+            )
+
     def company(self, slot: ErpSlot, name: str) -> Company:
         """A company of an ERP connection, looked up once in a run."""
         key = (slot, name)
@@ -214,6 +232,27 @@ class BaseRun(ABC):
     def close(self) -> None:
         """Close the ledger."""
         self.store.close()
+
+    def _names_missing(self) -> Iterator[str]:
+        lists = self.integration.code_lists
+        systems = " or ".join(dict.fromkeys(erp.system for erp in self.erps.values()))
+        for of, table in ((NameList.PAYMENT_TERMS, lists.payment_terms), (NameList.UNITS, lists.units)):
+            there = self._names_in_erps(of) if table else None
+            if there is not None:
+                unknown = [name for name in dict.fromkeys(table.values()) if _spelled_alike(name) not in there]
+                yield from (f"{of.value} {name!r} in {systems}" for name in unknown)
+
+    def _names_in_erps(self, of: NameList) -> Collection[str] | None:
+        found: set[str] = set()
+        for slot, erp in self.erps.items():
+            names = None
+            if self.is_up(slot, ()):
+                with self.guard(slot, ()):
+                    names = erp.names(of)
+            if names is None:
+                return None
+            found |= {_spelled_alike(name) for name in names}
+        return found
 
     def _check_mapped_fields(self, erp: ERP, records: Collection[MappedRecord]) -> None:
         for record in records:
@@ -305,6 +344,7 @@ class Run(BaseRun):
                 system=self.crm.system,
             )
         self.check_erps(tuple(MappedRecord))
+        self.check_code_lists()
         return self
 
     def is_initial_load(self, slot: ErpSlot) -> bool:
@@ -312,6 +352,10 @@ class Run(BaseRun):
         if slot not in self._initial_load:
             self._initial_load[slot] = self.erps[slot].is_empty(Product)
         return self._initial_load[slot]
+
+
+def _spelled_alike(name: str) -> str:
+    return " ".join(name.casefold().split())
 
 
 def by_slot(items: Iterable[T]) -> dict[ErpSlot, list[T]]:

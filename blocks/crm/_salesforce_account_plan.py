@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prefect_crm_erp.blocks.crm._salesforce_maps import (
@@ -94,6 +94,17 @@ class AccountPlanner(Planner):
             ConfigurationError: It is no API name.
         """
         return self._spelled("Account", name)
+
+    def missing_choices(self, values: Mapping[str, Collection[str]]) -> list[str]:
+        """Values that a restricted picklist does not have, or has no longer, with the field's name."""
+        account = OBJECT_NAMES[CrmObject.ACCOUNT]
+        found: list[str] = []
+        for pair in self.account(CustomFields(), SYNCED_ACCOUNT).pairs:
+            field = self._schema.field(account, pair.vendor)
+            if field and field.choices is not None:
+                wanted = [value for value in values.get(pair.canonical, ()) if value not in field.choices]
+                found += [f"{account}.{pair.vendor} = {value!r}" for value in wanted]
+        return found
 
     def missing_for_accounts(self, custom: CustomFields, writable_custom: Collection[str]) -> list[str]:
         """Fields that a run over accounts and contacts needs and the user does not see, or may not write."""

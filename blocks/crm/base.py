@@ -269,6 +269,14 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
             writable_custom: Those of them that are written too.
         """
 
+    def missing_choices(self, values: Mapping[str, Collection[str]]) -> list[str]:
+        """Values that an account's field, having a closed list of others, does not take: `Account.Field = 'value'`.
+
+        Args:
+            values: Names of canonical account fields with the values that are wanted.
+        """
+        return []
+
     @abstractmethod
     def upsert_accounts(self, accounts: Sequence[Account]) -> list[Upserted]:
         """Create accounts, or update those that carry the same `erp_id`: twice the same call makes no second account.

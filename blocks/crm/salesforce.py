@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -368,6 +368,10 @@ class Salesforce(CRM):
         As many customers share a query as its length allows, which are some 40. Contacts are not read.
         """
         return account_candidates(self._connection, self._account_reader, customers)
+
+    def missing_choices(self, values: Mapping[str, Collection[str]]) -> list[str]:
+        """Values that the restricted picklist behind an account's field does not have, or has no longer."""
+        return self._account_reader.planner.missing_choices(values)
 
     def missing_account_fields(self, custom: CustomFields, writable_custom: Collection[str] = ()) -> list[str]:
         """As `missing_fields`, for a run over accounts and their contacts.

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
+from prefect_crm_erp.models.capabilities import NameList
 from prefect_crm_erp.models.errors import ConfigurationError, MissingReferenceError, RejectedRecordError
 from prefect_crm_erp.models.keys import chunks, fold
 from prefect_crm_erp.models.records import Company
@@ -112,6 +113,12 @@ class References:
             return [(row["id"], row[name], row.get("active", True)) for row in rows]
 
         return NameTable(load, missing)
+
+    def listed(self, of: NameList) -> frozenset[str]:
+        """The active names of a list."""
+        if of is NameList.PAYMENT_TERMS:
+            return frozenset(self.payment_terms.names())
+        return frozenset([*self.units.names(), *self._unit_symbols.names()])
 
     @cached_property
     def companies(self) -> list[Company]:

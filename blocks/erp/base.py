@@ -19,7 +19,7 @@ from pydantic import Field
 
 from prefect_crm_erp.blocks.form import OrderedForm
 from prefect_crm_erp.blocks.http import CallCount
-from prefect_crm_erp.models.capabilities import Capabilities, SystemInfo
+from prefect_crm_erp.models.capabilities import Capabilities, NameList, SystemInfo
 from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.errors import (
     ConfigurationError,
@@ -83,6 +83,10 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
     @abstractmethod
     def currencies(self) -> frozenset[str]:
         """ISO 4217 codes of the currencies that the ERP can book in."""
+
+    def names(self, of: NameList) -> frozenset[str] | None:
+        """The names of a list that people keep in the ERP, as they are written there; None where it does not tell."""
+        return None
 
     @abstractmethod
     def find(self, kind: type[R], keys: Collection[str], company: Company | None = None) -> dict[str, list[R]]:

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from prefect_crm_erp.blocks.erp.base import ERP
 from prefect_crm_erp.models import records as canonical
+from prefect_crm_erp.models.capabilities import NameList
 from prefect_crm_erp.models.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -219,6 +220,17 @@ class TestCheck:
         assert len({each.id for each in companies}) == len(companies) > 0
         assert {each.currency for each in companies} <= connection.currencies()
         assert [connection.company(each.name).id for each in companies] == [each.id for each in companies]
+
+    @pytest.mark.requirement("GB13")
+    def test_the_names_that_customers_and_products_carry_are_in_the_lists_that_people_keep(
+        self, erp: ErpHarness, connection: ERP, buyer: Customer
+    ) -> None:
+        terms, units = (connection.names(of) for of in NameList)
+        assert terms is None or buyer.payment_terms in terms | {None}
+        (product,) = connection.find(Product, [erp.skus[0]])[erp.skus[0]]
+        assert units is None or {product.unit, product.unit_symbol} <= units | {None}
+        assert "No such name" not in (terms or ())
+        assert "No such name" not in (units or ())
 
     def test_an_unknown_company_is_answered_with_those_that_there_are(self, connection: ERP) -> None:
         with pytest.raises(ConfigurationError, match=connection.companies()[0].name):

@@ -11,7 +11,7 @@ from cutting_proxy import Cut, CuttingProxy
 from flow_process import flow_process
 from world import BERLIN
 
-from prefect_crm_erp.blocks import CustomFieldMap, FieldOwner, Ledger, MappedField
+from prefect_crm_erp.blocks import CodeLists, CustomFieldMap, FieldOwner, Ledger, MappedField
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 
@@ -110,6 +110,21 @@ def test_a_mapped_field_that_a_system_no_longer_has_is_named_before_anything_is_
     with pytest.raises(ConfigurationError, match="gone"):
         accounts.sync(accounts.integration(custom_fields=CustomFieldMap(rows=[MappedField(**row)])))
     assert accounts.parties(account) == []
+
+
+@pytest.mark.requirement("GB13", "A11")
+def test_an_entry_of_the_code_lists_that_the_erp_no_longer_has_is_named_before_anything_is_written(
+    accounts: AccountWorld,
+) -> None:
+    account = accounts.account(Payment_Terms__c="NET30")
+    lists = {"payment_terms": {"NET30": "net 30", "NET90": "Net 90 days"}, "units": {"Pack": "Unit", "Crate": "Crate"}}
+    with pytest.raises(ConfigurationError) as caught:
+        accounts.sync(accounts.integration(code_lists=CodeLists(**lists)))
+    assert "payment terms 'Net 90 days' in Tryton; units of measure 'Crate' in Tryton." in str(caught.value)
+    assert accounts.parties(account) == []
+    lists = {"payment_terms": {"NET30": "net 30"}, "units": {"Pack": "Unit"}}
+    accounts.sync(accounts.integration(code_lists=CodeLists(**lists)))
+    assert accounts.party(account)["customer_payment_term."]["name"] == "Net 30"
 
 
 @pytest.mark.requirement("GB17")

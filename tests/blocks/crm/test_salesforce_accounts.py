@@ -149,6 +149,22 @@ class TestFields:
         ]
 
     @pytest.mark.requirement("GB13")
+    def test_values_that_a_restricted_picklist_no_longer_has_are_named(self, empty_org: SandboxOrg) -> None:
+        terms = {"payment_terms": ["Net 30", "Net 45", "NET 60"]}
+        assert empty_org.block().missing_choices(terms) == []
+
+        def change(describe: dict[str, Any]) -> None:
+            for field in describe["fields"]:
+                if field["name"] == "Payment_Terms__c":
+                    listed = [("Net 30", True), ("Net 45", False), ("Net 60", True)]
+                    values = [{"value": value, "active": active} for value, active in listed]
+                    field |= {"restrictedPicklist": True, "picklistValues": values}
+
+        org_without(empty_org, change, OBJECTS)
+        missing = empty_org.block().missing_choices(terms)
+        assert missing == ["Account.Payment_Terms__c = 'Net 45'", "Account.Payment_Terms__c = 'NET 60'"]
+
+    @pytest.mark.requirement("GB13")
     def test_contacts_that_the_user_does_not_see_are_named_and_not_read_as_none(
         self, empty_org: SandboxOrg, company: Company
     ) -> None:
