@@ -8,7 +8,7 @@ import pytest
 from account_world import AccountWorld
 from world import BERLIN
 
-from prefect_crm_erp.blocks import FieldOwner, NewCustomers
+from prefect_crm_erp.blocks import FieldOwner, NewCustomers, SyncedField
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 
 LATEST = "the latest change"
@@ -53,6 +53,24 @@ def test_each_field_has_its_owners_value_and_a_change_of_the_other_side_is_rever
     assert "Not the ERP's to change" in overwritten
     assert any("Somewhere else" in (before or "") for before in overwritten)
     assert accounts.in_step(accounts.sync())
+
+
+@pytest.mark.requirement("A02", "A08", "A09")
+def test_an_erp_that_is_master_of_the_customers_gives_names_phones_and_vat_numbers_to_the_crm(
+    accounts: AccountWorld,
+) -> None:
+    erps = [SyncedField.NAME, SyncedField.PHONE, SyncedField.VAT_NUMBER, SyncedField.SHIPPING]
+    policy = {"owners": [FieldOwner(field=field, owner="the ERP") for field in erps]}
+    account = accounts.account(Name="Master Test Inc", Phone="617 555 0100")
+    accounts.sync(accounts.integration(policy=policy))
+    party = accounts.party(account)["id"]
+    accounts.change(party, name="Master Test Corporation")
+    accounts.edit(account, Phone="617 555 0199")
+    accounts.sync(accounts.integration(policy=policy))
+    shown = accounts.shown(account, "Name", "Phone")
+    assert (shown["Name"], shown["Phone"]) == ("Master Test Corporation", "+16175550100")
+    assert accounts.party(account)["name"] == "Master Test Corporation"
+    assert accounts.in_step(accounts.sync(accounts.integration(policy=policy)))
 
 
 @pytest.mark.requirement("Q06")

@@ -110,7 +110,7 @@ def test_a_mapped_field_travels_without_code(world: World) -> None:
 # -------------------------------------------------------------------- records
 
 
-@pytest.mark.requirement("P01", "P02", "P03", "T10", "U04")
+@pytest.mark.requirement("A13", "P01", "P02", "P03", "T10", "U04", "U11")
 def test_defects_of_a_deal_are_parked_with_what_to_do_and_the_others_go_on(world: World) -> None:
     world.company.product("NL-777", "Not in the ERP")
     world.company.create("Product2", [{"Name": "Without code", "IsActive": True}])
@@ -139,7 +139,7 @@ def test_defects_of_a_deal_are_parked_with_what_to_do_and_the_others_go_on(world
         assert words in shown["ERP_Sync_Error__c"]
 
 
-@pytest.mark.requirement("P07", "P08", "P09", "U05")
+@pytest.mark.requirement("P07", "P08", "P09", "U05", "U06")
 def test_what_can_be_assumed_is_assumed_and_flagged(world: World) -> None:
     shipping = {name.replace("Billing", "Shipping"): value for name, value in BERLIN.items()}
     empty = dict.fromkeys(("BillingStreet", "BillingCity", "BillingState", "BillingPostalCode", "BillingCountry"))

@@ -40,7 +40,7 @@ def test_a_won_deal_becomes_an_order_and_the_rep_sees_its_number(world: World) -
     assert (shown["ERP_Sync_Status__c"], shown["ERP_Sync_Error__c"]) == ("Synced", None)
 
 
-@pytest.mark.requirement("B05", "B07", "B08")
+@pytest.mark.requirement("B05", "B07", "B08", "B11")
 def test_the_first_deal_makes_a_customer_of_a_prospect(world: World) -> None:
     account = world.account(Phone="(617) 555-0100")
     world.run(records=[world.deal(account=account)])
