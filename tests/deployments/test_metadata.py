@@ -208,8 +208,7 @@ def _lists(layout: Element) -> list[Element]:
     return layout.findall("m:relatedLists", NAMESPACE)
 
 
-@pytest.mark.requirement("R02")
-@pytest.mark.requirement("K08")
+@pytest.mark.requirement("K08", "L07", "R02")
 @pytest.mark.parametrize("path", sorted(ROOT.glob("reports/*/*")), ids=lambda path: path.name.partition(".")[0])
 def test_a_report_shows_fields_of_the_package(path: Path) -> None:
     report = parsed(path)
