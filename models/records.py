@@ -305,6 +305,9 @@ class SalesOrder(Record):
     created_at: datetime | None = None
     created_by: str | None = Field(default=None, description="Name of the ERP's user who entered it.")
     pending_since: datetime | None = Field(default=None, description="When it began to wait for an approval.")
+    submitted_at: datetime | None = Field(
+        default=None, description="When it was put up for approval, the last time, also of one that is approved by now."
+    )
     approved_at: datetime | None = Field(default=None, description="When it became binding in the ERP.")
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(default_factory=dict)

@@ -256,9 +256,11 @@ class Orders:
 def _with_times(order: SalesOrder, reached: Mapping[str, datetime]) -> SalesOrder:
     """An order with the times at which it reached its states; one that waits does so since its last change at least."""
     if order.status is OrderStatus.PENDING_APPROVAL:
-        return order.model_copy(update={"pending_since": reached.get(_WAITS, order.modified_at)})
-    approved = reached.get(_STANDS) if order.status and order.status.is_binding else None
-    return order.model_copy(update={"approved_at": approved})
+        since = reached.get(_WAITS, order.modified_at)
+        return order.model_copy(update={"pending_since": since, "submitted_at": since})
+    if not order.status or not order.status.is_binding:
+        return order
+    return order.model_copy(update={"submitted_at": reached.get(_WAITS), "approved_at": reached.get(_STANDS)})
 
 
 def _state(rows: dict[int, Row], identifier: int) -> str | None:
