@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from statistics import median
 
@@ -53,6 +54,27 @@ class ApprovalTimes:
     average: timedelta
     median: timedelta
     longest: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What decides whether an order was authorised beforehand.
+
+    Attributes:
+        has_bought: Whether the customer has an order or invoice that stands.
+        discount: The largest discount of a line, in percent of its list price.
+        amount: Total without tax in the company's currency; None when it cannot be converted.
+        company_currency: ISO 4217 code.
+        country: ISO 3166-1 alpha-2 code of the customer's billing country.
+        currency: ISO 4217 code of the order's own currency.
+    """
+
+    has_bought: bool
+    discount: Decimal
+    amount: Decimal | None
+    company_currency: str
+    country: str | None
+    currency: str
 
 
 def waits_longer_than(hours: float, since: datetime, now: datetime) -> bool:
