@@ -15,7 +15,7 @@ from prefect_crm_erp.models.money import plain
 
 
 class Scenario(BaseModel):
-    """A kind of order that Finance has authorised beforehand. All of its conditions must hold; an empty one always does.
+    """A kind of order that Finance has authorised beforehand. All conditions must hold; an empty one always does.
 
     Example:
         >>> scenario = Scenario(name="Standard pricing", existing_customers_only=True, discount_up_to=5)
@@ -36,7 +36,8 @@ class Scenario(BaseModel):
         ge=0,
         le=100,
         title="Discount up to",
-        description="No line may be discounted by more than this many percent of its list price; 0 is standard pricing.",
+        description="No line may be discounted by more than this many percent of its list price; 0 is standard "
+        "pricing.",
     )
     amount_up_to: Decimal | None = Field(
         default=None,
@@ -74,7 +75,9 @@ class Scenario(BaseModel):
             told.append(f"no line discounted by more than {plain(self.discount_up_to)} %")
         if self.amount_up_to is not None:
             told.append(f"up to {self.amount_up_to:,} in the company's currency")
-        told += [" or ".join(country_name(str(country_code(each))) for each in self.countries)] if self.countries else []
+        told += (
+            [" or ".join(country_name(str(country_code(each))) for each in self.countries)] if self.countries else []
+        )
         return told + ([" or ".join(self.currencies)] if self.currencies else [])
 
     def in_words(self) -> str:
@@ -159,6 +162,12 @@ class ApprovalPolicy(OrderedForm, Block):
         title="Told when nobody else can be",
         description="E-mail address for alerts of deals that have neither an active owner nor an active manager.",
     )
+
+    @model_validator(mode="after")
+    def _reports_before_it_alerts(self) -> ApprovalPolicy:
+        if self.alert_after_hours < self.report_after_hours:
+            raise ValueError("Alerts cannot come before the report: “Alert after” is less than “Report after”.")
+        return self
 
     @field_validator("notifications")
     @classmethod
