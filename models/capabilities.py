@@ -35,6 +35,7 @@ class Capabilities:
         needs_state: Countries (ISO alpha-2) whose addresses need a state.
         has_contacts: Whether customers have contact persons.
         has_hierarchy: Whether a customer can have a parent.
+        takes_list_prices: Whether an order line can keep its list price, so that the ERP's rules see its discount.
         writers: Threads that create customers side by side: one prepares a request while another waits for its answer.
     """
 
@@ -51,6 +52,7 @@ class Capabilities:
     needs_state: frozenset[str] = frozenset({"US", "CA", "AU"})
     has_contacts: bool = False
     has_hierarchy: bool = False
+    takes_list_prices: bool = False
     writers: int = 1
 
 

@@ -146,6 +146,9 @@ class DealLine(Record):
     description: str | None = None
     quantity: Amount
     unit_price: Amount = Field(description="Price of one unit before the discount.")
+    list_price: Amount | None = Field(
+        default=None, description="Price of one unit by the price book, where the CRM tells it."
+    )
     discount_percent: Amount = Decimal(0)
     amount: Amount = Field(description="Line total after the line's discount, as the CRM shows it.")
     unit: str | None = Field(default=None, description="Unit of measure as the CRM names it.")
@@ -256,6 +259,9 @@ class OrderLine(Record):
     quantity: Amount
     unit_price: Amount = Field(
         description="Price of one unit after all discounts, in the decimal places that the ERP keeps."
+    )
+    list_price: Amount | None = Field(
+        default=None, description="Price of one unit before all discounts, for the ERP to see what was given."
     )
     amount: Amount | None = Field(default=None, description="Line amount without tax.")
     custom: dict[str, Any] = Field(default_factory=dict)

@@ -41,6 +41,10 @@ class ApprovingErp:
         """The VP Finance confirms an order."""
         self.press(order, "confirm", self.access.vp_finance_user, self.access.vp_finance_password)
 
+    def agree(self, order: str) -> None:
+        """The Sales Director confirms an order."""
+        self.press(order, "confirm", self.access.sales_director_user, self.access.sales_director_password)
+
     def reached(self, order: str, state: str, ago: timedelta) -> datetime:
         """Let an order have reached a state so long ago: Tryton's own log of it is moved, behind its back."""
         moment = datetime.now(UTC) - ago

@@ -84,6 +84,7 @@ class Tryton(ERP):
         changes=frozenset({Customer, SalesOrder, *_DOCUMENTS}),
         has_contacts=True,
         has_hierarchy=True,
+        takes_list_prices=True,
         writers=2,
     )
 
