@@ -63,7 +63,7 @@ class OrderFacts:
     Attributes:
         has_bought: Whether the customer has an order or invoice that stands.
         discount: The largest discount of a line, in percent of its list price.
-        amount: Total without tax in the company's currency; None when it cannot be converted.
+        amount: Total without tax in the company's currency, not rounded; None when it cannot be converted.
         company_currency: ISO 4217 code.
         country: ISO 3166-1 alpha-2 code of the customer's billing country.
         currency: ISO 4217 code of the order's own currency.

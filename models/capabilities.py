@@ -31,6 +31,7 @@ class Capabilities:
         rounding: How the system rounds a line amount (a `decimal` rounding mode).
         has_subsidiaries: Whether one connection serves several companies.
         confirms_orders: Whether an order is placed in two steps, draft then confirmed.
+        submits_orders: Whether a draft can be left to the ERP's people, who approve it there.
         changes: Record types of which it reports changes since a time.
         needs_state: Countries (ISO alpha-2) whose addresses need a state.
         has_contacts: Whether customers have contact persons.
@@ -48,6 +49,7 @@ class Capabilities:
     rounding: str = ROUND_HALF_EVEN
     has_subsidiaries: bool = False
     confirms_orders: bool = False
+    submits_orders: bool = False
     changes: frozenset[type[Record]] = frozenset()
     needs_state: frozenset[str] = frozenset({"US", "CA", "AU"})
     has_contacts: bool = False

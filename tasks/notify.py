@@ -43,7 +43,7 @@ def send(slug: str, message: Message) -> str | None:
         None when it was sent; else what went wrong, without the block's address, which is a secret.
     """
     try:
-        block = Block.load(slug, _sync=True)
+        block = Block.load(slug, _sync=True)  # type: ignore[call-arg]  # of Prefect's dispatch
     except ValueError:
         return f"there is no saved block {slug}"
     if not isinstance(block, NotificationBlock):

@@ -210,6 +210,15 @@ class Orders:
         now = by_id(after_write(lambda: self._rows(ids, number)))
         return [self._standing(order, now.get(each), errors.get(each)) for each, order in zip(ids, orders, strict=True)]
 
+    def submit(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Quote the drafts, which somebody in Tryton confirms, and read where every order stands."""
+        number = int(company.id)
+        ids = [tryton_id(order) for order in orders]
+        rows = by_id(self._rows(ids, number, ["state"]))
+        errors = self._press("quote", [each for each in ids if _state(rows, each) == "draft"], number)
+        now = by_id(after_write(lambda: self._rows(ids, number)))
+        return [self._standing(order, now.get(each), errors.get(each)) for each, order in zip(ids, orders, strict=True)]
+
     def _standing(self, order: SalesOrder, row: Row | None, error: RecordError | None) -> WriteResult[SalesOrder]:
         if row is None or row["state"] == "cancelled":
             return Rejected(order, _not_a_draft(order, row))

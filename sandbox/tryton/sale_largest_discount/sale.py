@@ -16,6 +16,8 @@ class Sale(metaclass=PoolMeta):
     """A sale that tells its largest discount."""
 
     __name__ = "sale.sale"
+    lines: Any
+    currency: Any
 
     largest_discount = fields.Function(
         fields.Numeric(
