@@ -11,7 +11,6 @@ from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.models.approvals import OrderFacts
 from prefect_crm_erp.models.geography import country_code, country_name
 from prefect_crm_erp.models.keys import fold
-from prefect_crm_erp.models.money import plain
 
 
 class Scenario(BaseModel):
@@ -31,7 +30,7 @@ class Scenario(BaseModel):
         title="Existing customers only",
         description="Whether the customer must have an order or invoice that stands in the ERP already.",
     )
-    discount_up_to: Decimal | None = Field(
+    discount_up_to: float | None = Field(
         default=None,
         ge=0,
         le=100,
@@ -39,11 +38,11 @@ class Scenario(BaseModel):
         description="No line may be discounted by more than this many percent of its list price; 0 is standard "
         "pricing.",
     )
-    amount_up_to: Decimal | None = Field(
+    amount_up_to: int | None = Field(
         default=None,
         gt=0,
         title="Amount up to",
-        description="The order may come to this much without tax, in the currency of its company.",
+        description="The order may come to this much without tax, in whole units of its company's currency.",
     )
     countries: list[str] = Field(
         default_factory=list,
@@ -72,7 +71,7 @@ class Scenario(BaseModel):
         """Its conditions as a person reads them."""
         told = ["existing customers"] if self.existing_customers_only else []
         if self.discount_up_to is not None:
-            told.append(f"no line discounted by more than {plain(self.discount_up_to)} %")
+            told.append(f"no line discounted by more than {self.discount_up_to:g} %")
         if self.amount_up_to is not None:
             told.append(f"up to {self.amount_up_to:,} in the company's currency")
         told += (
@@ -87,7 +86,7 @@ class Scenario(BaseModel):
     def objections(self, order: OrderFacts) -> list[str]:
         """Why an order does not fit; empty when it does."""
         found = ["the customer has not bought yet"] if self.existing_customers_only and not order.has_bought else []
-        if self.discount_up_to is not None and order.discount > self.discount_up_to:
+        if self.discount_up_to is not None and order.discount > Decimal(repr(self.discount_up_to)):
             found.append(f"a line is discounted by {order.discount:.2f} %")
         if self.amount_up_to is not None and not self._is_affordable(order):
             shown = "no rate is known" if order.amount is None else f"it comes to {order.amount:,.2f}"
