@@ -7,6 +7,7 @@ from prefect_crm_erp.blocks.ledger import Ledger
 from prefect_crm_erp.blocks.policies import (
     AccountPolicy,
     AccountRule,
+    ApprovalPolicy,
     CodeLists,
     Condition,
     CustomFieldMap,
@@ -16,6 +17,7 @@ from prefect_crm_erp.blocks.policies import (
     MappedField,
     NewCustomers,
     OrderPolicy,
+    Scenario,
     Subsidiary,
     SubsidiaryRouting,
     SyncedField,
@@ -24,6 +26,7 @@ from prefect_crm_erp.blocks.policies import (
 __all__ = [
     "AccountPolicy",
     "AccountRule",
+    "ApprovalPolicy",
     "CodeLists",
     "Condition",
     "CustomFieldMap",
@@ -36,6 +39,7 @@ __all__ = [
     "NewCustomers",
     "OrderPolicy",
     "Salesforce",
+    "Scenario",
     "Subsidiary",
     "SubsidiaryRouting",
     "SyncedField",

@@ -13,6 +13,7 @@ from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.blocks.ledger import Ledger
 from prefect_crm_erp.blocks.policies import (
     AccountPolicy,
+    ApprovalPolicy,
     CodeLists,
     CustomFieldMap,
     ErpSlot,
@@ -74,6 +75,11 @@ class Integration(OrderedForm, Block):
         default_factory=AccountPolicy,
         title="Account sync policy",
         description="Who owns which field of accounts and customers, and which accounts belong in the ERP.",
+    )
+    approvals: ApprovalPolicy = Field(
+        default_factory=ApprovalPolicy,
+        title="Approval policy",
+        description="Which orders are authorised beforehand, and who is told when an approval is late.",
     )
     code_lists: CodeLists = Field(
         default_factory=CodeLists, title="Code lists", description="Names that differ between the CRM and the ERP."

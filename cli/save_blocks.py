@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from prefect_crm_erp.blocks import (
     AccountPolicy,
+    ApprovalPolicy,
     CodeLists,
     Integration,
     Ledger,
@@ -37,6 +38,7 @@ SUFFIXES = {
     "routing": "routing",
     "orders": "orders",
     "accounts": "accounts",
+    "approvals": "approvals",
     "code_lists": "code-lists",
 }
 """What is saved with an integration, and how its name ends when it has none yet."""
@@ -74,6 +76,7 @@ def sandbox_integration(name: str, systems: Systems, *, empty: bool = False) -> 
         routing=routing_block(systems),
         orders=OrderPolicy(missing_products=MissingProducts.INITIAL_LOAD if empty else MissingProducts.PARK),
         accounts=AccountPolicy(),
+        approvals=ApprovalPolicy(),
         code_lists=CodeLists(units={"Pack": "Unit", "Litre": "Unit", "Year": "Unit"}),
         ledger_name=name,
     )

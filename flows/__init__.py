@@ -5,6 +5,7 @@ from prefect_crm_erp.flows.duplicate_report import duplicate_report
 from prefect_crm_erp.flows.invoice_back_sync import invoice_back_sync
 from prefect_crm_erp.flows.order_status_sync import order_status_sync
 from prefect_crm_erp.flows.payment_status import payment_status
+from prefect_crm_erp.flows.pending_approvals import pending_approvals
 from prefect_crm_erp.flows.quote_to_order import quote_to_order
 from prefect_crm_erp.flows.reconcile import reconcile
 
@@ -14,6 +15,7 @@ __all__ = [
     "invoice_back_sync",
     "order_status_sync",
     "payment_status",
+    "pending_approvals",
     "quote_to_order",
     "reconcile",
 ]

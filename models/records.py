@@ -146,6 +146,9 @@ class DealLine(Record):
     description: str | None = None
     quantity: Amount
     unit_price: Amount = Field(description="Price of one unit before the discount.")
+    list_price: Amount | None = Field(
+        default=None, description="Price of one unit by the price book, where the CRM tells it."
+    )
     discount_percent: Amount = Decimal(0)
     amount: Amount = Field(description="Line total after the line's discount, as the CRM shows it.")
     unit: str | None = Field(default=None, description="Unit of measure as the CRM names it.")
@@ -257,6 +260,9 @@ class OrderLine(Record):
     unit_price: Amount = Field(
         description="Price of one unit after all discounts, in the decimal places that the ERP keeps."
     )
+    list_price: Amount | None = Field(
+        default=None, description="Price of one unit before all discounts, for the ERP to see what was given."
+    )
     amount: Amount | None = Field(default=None, description="Line amount without tax.")
     custom: dict[str, Any] = Field(default_factory=dict)
 
@@ -305,6 +311,9 @@ class SalesOrder(Record):
     created_at: datetime | None = None
     created_by: str | None = Field(default=None, description="Name of the ERP's user who entered it.")
     pending_since: datetime | None = Field(default=None, description="When it began to wait for an approval.")
+    submitted_at: datetime | None = Field(
+        default=None, description="When it was put up for approval, the last time, also of one that is approved by now."
+    )
     approved_at: datetime | None = Field(default=None, description="When it became binding in the ERP.")
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(default_factory=dict)

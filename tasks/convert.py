@@ -142,10 +142,16 @@ def _order_lines(
             description=line.description or line.product_name or product.name,
             quantity=quantity,
             unit_price=price,
+            list_price=list_price_of(line) if erp.capabilities.takes_list_prices else None,
             custom=_mapped(run, MappedRecord.LINE, line.custom),
         )
         for quantity, price in steps
     ]
+
+
+def list_price_of(line: DealLine) -> Decimal:
+    """What the discount is of: the price before the line's own discount, or the price book's where that is more."""
+    return max(line.unit_price, line.list_price or ZERO)
 
 
 def _require_unit(run: Run, line: DealLine, product: Product) -> None:

@@ -197,6 +197,8 @@ def _remembered(item: DocumentItem) -> Document:
         company_total=_first(document, "company_total", "company_amount"),
         company_balance=getattr(document, "company_balance", None),
         modified_at=document.modified_at,
+        submitted_at=_first(document, "submitted_at", "pending_since"),
+        approved_at=getattr(document, "approved_at", None),
     )
 
 

@@ -18,15 +18,18 @@ class Item(Traveller):
         deal: The deal as it was read.
         order: The sales order: as it will be sent, then as it stands in the ERP.
         expected: Total without tax that the ERP must arrive at, in the deal's currency.
+        left_to_people: Why the integration does not confirm the order: it fits none of the scenarios that were
+            authorised beforehand; None when it may.
     """
 
-    __slots__ = ("deal", "expected", "order")
+    __slots__ = ("deal", "expected", "left_to_people", "order")
 
     def __init__(self, deal: Deal) -> None:
         super().__init__()
         self.deal = deal
         self.order: SalesOrder | None = None
         self.expected: Decimal = ZERO
+        self.left_to_people: str | None = None
 
     @property
     def key(self) -> str:

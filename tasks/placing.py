@@ -166,13 +166,21 @@ class Placing:
             _review(item, reason, "TotalsDiffer")
 
     def _confirm(self) -> None:
-        """Make drafts binding; an order that the ERP holds back for approval waits there, and here in its queue."""
+        """Make drafts binding; an order that the ERP holds back for approval waits there, and here in its queue.
+
+        What was not authorised beforehand is left to the ERP's people.
+        """
         waiting = [item for item in self._open() if item.order and not _is_binding(item.order)]
-        if waiting:
-            self._take(waiting, self.erp.confirm([item.order for item in waiting if item.order], self.company))
+        confirmed = [item for item in waiting if item.left_to_people is None]
+        if confirmed:
+            self._take(confirmed, self.erp.confirm([item.order for item in confirmed if item.order], self.company))
+        left = [item for item in waiting if item.left_to_people is not None]
+        if left:
+            self._take(left, self.erp.submit([item.order for item in left if item.order], self.company))
         for item in self._open():
             if item.order and not _is_binding(item.order):
                 reason = f"Order {_number(item)} waits in {self.erp.system} for an approval"
+                reason += f": {item.left_to_people}" if item.left_to_people else ""
                 item.verdict = Verdict.queued(Queue.PENDING_APPROVAL, reason, error="PendingApproval")
 
     # ---------------------------------------------------------------- bind

@@ -345,7 +345,17 @@ class Run(BaseRun):
             )
         self.check_erps(tuple(MappedRecord))
         self.check_code_lists()
+        self._check_scenarios()
         return self
+
+    def _check_scenarios(self) -> None:
+        """Orders that fit no scenario must be able to wait."""
+        unable = sorted({erp.system for erp in self.erps.values() if not erp.capabilities.submits_orders})
+        if self.integration.approvals.scenarios and unable:
+            raise ConfigurationError(
+                f"In {' and '.join(unable)} no order can wait for its people; take the scenarios out of the approval "
+                "policy, or let the ERP's own rules decide"
+            )
 
     def is_initial_load(self, slot: ErpSlot) -> bool:
         """Whether an ERP had no product at all when this run first looked."""

@@ -17,6 +17,7 @@ settings.load_profile("untimed")
 
 pytest_plugins = (
     "account_world",
+    "fixtures_approvals",
     "fixtures_documents",
     "fixtures_salesforce",
     "fixtures_salesforce_documents",

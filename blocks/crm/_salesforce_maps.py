@@ -128,6 +128,7 @@ _LINE = FieldMap(
 )
 _DISCOUNTED_LINE = FieldMap([*_LINE.pairs, FieldPair("discount_percent", "Discount", NUMBER)])
 _UNIT = FieldPair("unit", "Product2.QuantityUnitOfMeasure", writable=False)
+_LIST_PRICE = FieldPair("list_price", "ListPrice", NUMBER, writable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ class Source:
     line: FieldMap
     related: tuple[str, ...] = ()
     extra: tuple[FieldPair, ...] = ()
-    extra_line: tuple[FieldPair, ...] = (_UNIT,)
+    extra_line: tuple[FieldPair, ...] = (_UNIT, _LIST_PRICE)
 
     @property
     def objects(self) -> list[str]:

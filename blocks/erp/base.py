@@ -151,6 +151,13 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """
         raise UnsupportedRecordError("This ERP places orders in one step", system=self.system)
 
+    def _submit(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Leave drafts to the ERP's people for approval; leave alone what is no draft any more.
+
+        Only for systems whose capabilities say `submits_orders`.
+        """
+        raise UnsupportedRecordError("Orders cannot wait for an approval in this ERP", system=self.system)
+
     def changes(
         self,
         kind: type[R],
@@ -179,8 +186,14 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """Whether the ERP has no record of this type yet, active or not; False where the connector cannot tell."""
         return False
 
-    def have_bought(self, customer_ids: Collection[str]) -> frozenset[str]:
-        """Those of these customers that have an order or an invoice, in whatever company; empty when it cannot tell."""
+    def have_bought(self, customer_ids: Collection[str], *, standing_only: bool = False) -> frozenset[str]:
+        """Those of these customers that have an order or an invoice, in whatever company; empty when it cannot tell.
+
+        Args:
+            customer_ids: ERP ids of customers.
+            standing_only: Only orders that are binding and invoices that are posted count, no drafts and nothing that
+                waits.
+        """
         return frozenset()
 
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
@@ -277,6 +290,23 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
             results += self._apart(batch, company, self._confirm_once)
         return results
 
+    def submit(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Leave drafts to the ERP's people for approval, in batches; what is no draft any more stays as it is.
+
+        Returns:
+            One result for each order, in the same order: `Written` with where it stands now, or `Rejected` with the
+            ERP's words.
+
+        Raises:
+            UnsupportedRecordError: Orders cannot wait in this ERP.
+        """
+        if not self.capabilities.submits_orders:
+            raise UnsupportedRecordError(f"Orders cannot wait for an approval in {self.system}", system=self.system)
+        results: list[WriteResult[SalesOrder]] = []
+        for batch in chunks(orders, self.batch_size(SalesOrder)):
+            results += self._apart(batch, company, self._submit_once)
+        return results
+
     def find_one(self, kind: type[R], key: str, company: Company | None = None) -> R | None:
         """The record with this key, or None."""
         found = self.find(kind, [key], company).get(key)
@@ -362,6 +392,15 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         return [
             Written(now[order.erp_id], created=False) if order.erp_id in standing else next(again) for order in batch
         ]
+
+    def _submit_once(self, batch: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Submit; after a lost answer once more, which leaves alone what was submitted."""
+        try:
+            return self._submit(batch, company)
+        except UnknownOutcomeError as error:
+            get_logger(__name__).warning("%s; submitting what is still a draft", error)
+            time.sleep(min(self.settle_seconds, 1))
+        return self._submit(batch, company)
 
     def _settle(self, batch: Sequence[R], company: Company) -> dict[str, list[R]]:
         """Look keys up until all are there or the settling time is over (a slow commit shows late)."""

@@ -81,9 +81,11 @@ class Tryton(ERP):
         idempotency=Idempotency.SEARCH_FIRST,
         has_subsidiaries=True,
         confirms_orders=True,
+        submits_orders=True,
         changes=frozenset({Customer, SalesOrder, *_DOCUMENTS}),
         has_contacts=True,
         has_hierarchy=True,
+        takes_list_prices=True,
         writers=2,
     )
 
@@ -283,10 +285,15 @@ class Tryton(ERP):
         ids = _numbers(customer_ids)
         return self._connection.accounts.credit(ids, company) if ids else {}
 
-    def have_bought(self, customer_ids: Collection[str]) -> frozenset[str]:
-        """Those of these customers that have a sale or an invoice that is not cancelled, in whatever company."""
+    def have_bought(self, customer_ids: Collection[str], *, standing_only: bool = False) -> frozenset[str]:
+        """Those of these customers that have a sale or an invoice that is not cancelled, in whatever company.
+
+        Args:
+            customer_ids: Tryton's ids of parties.
+            standing_only: Only confirmed sales and posted invoices count.
+        """
         ids = _numbers(customer_ids)
-        return self._connection.accounts.have_bought(ids) if ids else frozenset()
+        return self._connection.accounts.have_bought(ids, standing_only=standing_only) if ids else frozenset()
 
     def fields(self, kind: type[Record]) -> Collection[str]:
         """Names of the fields of Tryton's model that a field map may add."""
@@ -319,6 +326,9 @@ class Tryton(ERP):
 
     def _confirm(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
         return self._connection.orders.confirm(orders, company)
+
+    def _submit(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        return self._connection.orders.submit(orders, company)
 
     def _refuse_unread(self, kind: type[Record]) -> None:
         if kind not in self.capabilities.reads:

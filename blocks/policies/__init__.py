@@ -9,6 +9,7 @@ from prefect_crm_erp.blocks.policies.accounts import (
     NewCustomers,
     SyncedField,
 )
+from prefect_crm_erp.blocks.policies.approvals import ApprovalPolicy, Scenario
 from prefect_crm_erp.blocks.policies.code_lists import CodeLists
 from prefect_crm_erp.blocks.policies.custom_fields import CustomFieldMap, MappedField
 from prefect_crm_erp.blocks.policies.orders import OrderPolicy
@@ -17,6 +18,7 @@ from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary, Subsidi
 __all__ = [
     "AccountPolicy",
     "AccountRule",
+    "ApprovalPolicy",
     "CodeLists",
     "Condition",
     "CustomFieldMap",
@@ -26,6 +28,7 @@ __all__ = [
     "MappedField",
     "NewCustomers",
     "OrderPolicy",
+    "Scenario",
     "Subsidiary",
     "SubsidiaryRouting",
     "SyncedField",
