@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefect_crm_erp.models.exchange import Valuation
 from prefect_crm_erp.models.money import Amount
 
 
@@ -182,6 +183,9 @@ class Deal(Record):
     erp_amount: Amount | None = None
     erp_sync_status: str | None = None
     erp_sync_error: str | None = None
+    valuation: Valuation = Field(
+        default=Valuation(), description="What the CRM shows of its value beyond its currency."
+    )
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(default_factory=dict)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
@@ -16,6 +17,7 @@ from prefect_crm_erp.blocks.form import OrderedForm
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConnectorError, UnsupportedRecordError
+from prefect_crm_erp.models.exchange import CrmRates
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
 
@@ -79,6 +81,21 @@ class Upserted:
     crm_id: str | None
     created: bool = False
     error: ConnectorError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateChange:
+    """A rate as it is to stand in the CRM.
+
+    Attributes:
+        currency: ISO 4217 code.
+        rate: Units of it for one of the corporate currency, in the decimal places that the CRM keeps.
+        valid_from: The day from which it holds; None for the rate that the CRM uses where it knows no dates.
+    """
+
+    currency: str
+    rate: Decimal
+    valid_from: date | None = None
 
 
 class DocumentObject(StrEnum):
@@ -317,6 +334,30 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
     def delete_documents(self, object: DocumentObject, erp_ids: Sequence[str]) -> list[Upserted]:
         """Delete copies by their `erp_id`, with what belongs to them; one that is not there counts as done."""
         raise UnsupportedRecordError(f"{self.system} does not keep documents of an ERP", system=self.system)
+
+    def currency_rates(self, since: date) -> CrmRates:
+        """The CRM's currencies and its own rates.
+
+        Args:
+            since: Of dated rates only those that hold on this day or later.
+
+        Raises:
+            ConfigurationError: The CRM has only one currency, and nobody says which.
+            UnsupportedRecordError: The CRM knows no rates.
+            TransientError: The system is not available.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no exchange rates", system=self.system)
+
+    def write_rates(self, changes: Sequence[RateChange]) -> list[Upserted]:
+        """Bring rates to these values, in few calls; one refused row does not stop the others.
+
+        Returns:
+            One result for each change, in the same order. `MissingReferenceError` for a currency that the CRM lacks.
+
+        Raises:
+            TransientError: The system is not available. The same call may be made again.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no exchange rates", system=self.system)
 
     def product_ids(self, skus: Collection[str]) -> dict[str, str]:
         """18-character ids of the CRM's products by SKU; SKUs that it does not have, or has twice, are left out."""

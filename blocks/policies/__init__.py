@@ -10,6 +10,7 @@ from prefect_crm_erp.blocks.policies.accounts import (
     SyncedField,
 )
 from prefect_crm_erp.blocks.policies.code_lists import CodeLists
+from prefect_crm_erp.blocks.policies.currency import CurrencyPolicy
 from prefect_crm_erp.blocks.policies.custom_fields import CustomFieldMap, MappedField
 from prefect_crm_erp.blocks.policies.orders import OrderPolicy
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary, SubsidiaryRouting
@@ -19,6 +20,7 @@ __all__ = [
     "AccountRule",
     "CodeLists",
     "Condition",
+    "CurrencyPolicy",
     "CustomFieldMap",
     "ErpCustomers",
     "ErpSlot",
