@@ -78,12 +78,22 @@ def valuation(run: BaseRun, sold: Sold) -> tuple[Valuation, str | None]:
     return shown, trouble
 
 
+def ask_ahead(run: BaseRun, sold: Sequence[Sold]) -> None:
+    """Ask for the rates of a page at once: those of deals in another currency than the books of their company."""
+    if sold:
+        run.rates.crm(min(each.day for each in sold))
+    for slot, company in {(each.slot, each.company.id): (each.slot, each.company) for each in sold}.values():
+        foreign = [each.day for each in sold if each.company == company and each.currency != company.currency]
+        if foreign:
+            run.rates.ask(slot, company, min(foreign), max(foreign))
+
+
 @task(name="Value deals", cache_policy=NO_CACHE, persist_result=False)
 def value_deals(run: Run, page: Page[Item]) -> Page[Item]:
     """Work out what the page's ordered deals are worth, and see to rates that an earlier run could not validate."""
     items = [item for item in page if _is_to_value(item)]
     sold = {item.key: each for item in items if (each := _sold(run, item))}
-    _ask(run, list(sold.values()))
+    ask_ahead(run, list(sold.values()))
     owed: list[ParkEntry] = []
     for item in items:
         if item.key in sold:
@@ -122,16 +132,6 @@ def _sold(run: Run, item: Item) -> Sold | None:
         day=day,
         by_date=run.source is DealSource.CLOSED_WON,
     )
-
-
-def _ask(run: Run, sold: Sequence[Sold]) -> None:
-    """Ask for all the days of the page at once, of the companies that keep their books in another currency."""
-    if sold:
-        run.rates.crm(min(each.day for each in sold))
-    for slot, company in {(each.slot, each.company.id): (each.slot, each.company) for each in sold}.values():
-        foreign = [each.day for each in sold if each.company == company and each.currency != company.currency]
-        if foreign:
-            run.rates.ask(slot, company, min(foreign), max(foreign))
 
 
 def _owe(run: Run, item: Item, trouble: str) -> ParkEntry:

@@ -10,6 +10,7 @@ from artifacts import published
 from cutting_proxy import Cut, CuttingProxy
 from world import BERLIN, World
 
+from prefect_crm_erp.flows import order_status_sync
 from prefect_crm_erp.models.outcomes import Outcome
 
 SHOWN = (
@@ -104,3 +105,16 @@ def test_the_crms_rate_stands_in_unvalidated_until_the_erp_answers_again(world: 
     assert worth(world, deal)["Company_Amount"] == Decimal("101200.00")
     with world.integration().ledger.open().for_integration("test") as store:
         assert not store.parked(kind="opportunity exchange rate")
+
+
+@pytest.mark.requirement("N03", "N04")
+def test_the_status_of_an_order_brings_the_same_amounts_as_the_write_back(world: World) -> None:
+    deal = deal_of(world, "28501", "JPY", account=world.account(**BERLIN))
+    world.run()
+    before = worth(world, deal)
+    empty = dict.fromkeys(name for name in SHOWN if name != "ERP_Amount__c")
+    world.company.sf.Opportunity.update(deal, empty)
+    (sale,) = world.sales(deal)
+    order_status_sync(integration=world.integration(), records=[sale["number"]])
+    assert sale["total_amount"] != sale["untaxed_amount"]
+    assert worth(world, deal) == before
