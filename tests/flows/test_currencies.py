@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +13,8 @@ from artifacts import published
 from cutting_proxy import Cut, CuttingProxy
 from world import BERLIN, World
 
-from prefect_crm_erp.flows import order_status_sync
+from prefect_crm_erp.blocks import CurrencyPolicy
+from prefect_crm_erp.flows import exchange_rate_sync, order_status_sync
 from prefect_crm_erp.models.outcomes import Outcome
 
 SHOWN = (
@@ -23,6 +27,9 @@ SHOWN = (
     "ERP_Exchange_Rate_Date__c",
     "ERP_Exchange_Rate_Source__c",
 )
+YEAR = datetime.now(UTC).year
+NEW_YEAR = f"{YEAR}-01-01"
+"""From this day on the ERP has the rates of today; before, those of 1990."""
 RATE_CALLS = "model.currency.currency.rate"
 
 
@@ -42,7 +49,7 @@ def crm_rate(world: World, currency: str, rate: str) -> None:
 
 def deal_of(world: World, amount: str, currency: str = "EUR", **fields: Any) -> str:
     lines = [{"sku": "NL-400", "Quantity": 1, "UnitPrice": amount}]
-    return world.deal(lines, currency=currency, CloseDate="2026-05-04", **fields)
+    return world.deal(lines, currency=currency, CloseDate=NEW_YEAR, **fields)
 
 
 @pytest.mark.requirement("N01", "N02", "N03", "N04", "U03", "N08")
@@ -61,7 +68,7 @@ def test_the_crm_shows_its_own_value_and_the_erps_with_the_rate_its_day_and_its_
         "Company_Amount": Decimal("101200.000"),
         "Company_Currency": "USD",
         "Exchange_Rate": Decimal("1.1000000000"),
-        "Exchange_Rate_Date": "2026-01-01",
+        "Exchange_Rate_Date": NEW_YEAR,
         "Exchange_Rate_Source": "ERP",
     }
     changes = {change.field: change.after for change in dry.changes}
@@ -118,3 +125,108 @@ def test_the_status_of_an_order_brings_the_same_amounts_as_the_write_back(world:
     order_status_sync(integration=world.integration(), records=[sale["number"]])
     assert sale["total_amount"] != sale["untaxed_amount"]
     assert worth(world, deal) == before
+
+
+# -------------------------------------------------------------------- rates of the ERP in the CRM
+
+
+@contextmanager
+def erp_rates(world: World, currency: str, days: dict[str, str]) -> Iterator[None]:
+    """Further rates of a currency in the ERP, by day, in units for one euro."""
+    with world.rpc() as rpc:
+        (found,) = rpc("model.currency.currency.search", [("code", "=", currency)], 0, 1, None, world.context)
+        values = [
+            {"currency": found, "date": date.fromisoformat(day), "rate": Decimal(rate)} for day, rate in days.items()
+        ]
+        ids = rpc("model.currency.currency.rate.create", values, world.context)
+        try:
+            yield
+        finally:
+            rpc("model.currency.currency.rate.delete", ids, world.context)
+
+
+def crm_rates(world: World, currency: str) -> tuple[Decimal, dict[str, Decimal]]:
+    """The CRM's rate now, and those by date."""
+    sf = world.company.sf
+    (now,) = sf.query(f"SELECT ConversionRate FROM CurrencyType WHERE IsoCode = '{currency}'")["records"]
+    dated = sf.query(f"SELECT StartDate, ConversionRate FROM DatedConversionRate WHERE IsoCode = '{currency}'")
+    return now["ConversionRate"], {row["StartDate"]: row["ConversionRate"] for row in dated["records"]}
+
+
+def add_currency(world: World, code: str, rate: str = "1", places: int = 2) -> None:
+    """An administrator adds a currency to the CRM."""
+    row = {"IsoCode": code, "ConversionRate": rate, "DecimalPlaces": places, "IsActive": True}
+    world.company.sf.CurrencyType.create(row)
+
+
+def writes(world: World) -> list[str]:
+    return [call for call in world.org.calls() if call.endswith("/composite/sobjects")]
+
+
+@pytest.mark.requirement("N04")
+def test_the_erps_rates_become_the_crms_by_their_dates_and_a_second_run_writes_nothing(world: World) -> None:
+    add_currency(world, "CZK", "30")
+    since = date(YEAR - 1, 10, 1)
+    days = {f"{YEAR - 1}-10-15": "26.40", f"{YEAR - 1}-11-05": "25.92", f"{YEAR + 1}-06-01": "24.00"}
+    with erp_rates(world, "CZK", days):
+        dry = exchange_rate_sync(integration=world.integration(), since=since, dry_run=True)
+        assert crm_rates(world, "CZK") == (Decimal("30.000000"), {})
+        world.org.clear_calls()
+        report = exchange_rate_sync(integration=world.integration(), since=since)
+        assert len(writes(world)) == 2
+        assert repr(dry) == repr(report).replace(")", ", dry_run=True)")
+        assert (report.written, report.unchanged, report.queued, report.excluded) == (4, 0, 1, 1)
+        assert crm_rates(world, "CZK") == (
+            Decimal("22.818182"),  # 25.10 / 1.10
+            {
+                f"{YEAR - 1}-10-01": Decimal("28.416667"),  # 34.10 / 1.20
+                f"{YEAR - 1}-10-15": Decimal("22.000000"),
+                f"{YEAR - 1}-11-05": Decimal("21.600000"),
+                NEW_YEAR: Decimal("22.818182"),
+            },
+        )
+        assert crm_rates(world, "EUR") == (
+            Decimal("0.909091"),
+            {
+                "1990-01-01": Decimal("0.909091"),  # before the first day the CRM keeps its own
+                f"{YEAR - 1}-10-01": Decimal("0.833333"),
+                NEW_YEAR: Decimal("0.909091"),
+            },
+        )
+        rows = {row.crm_id: row for row in report.rows}
+        assert "Tryton has no rate of KWD" in rows["KWD"].reason
+        assert "inactive" in rows["CHF"].reason
+        assert any(f"{YEAR + 1}-06-01 lies in the future" in note.text for note in rows["CZK"].notes)
+        assert f"| CZK | rate from {YEAR - 1}-10-15 | 28.416667 | 22 |" in published("exchange-rates-summary")
+        world.org.clear_calls()
+        again = exchange_rate_sync(integration=world.integration(), since=since)
+        assert (again.written, again.unchanged, again.queued) == (0, 4, 1)
+        assert not writes(world)
+    with world.integration().ledger.open().for_integration("test") as store:
+        assert [entry.key for entry in store.parked(kind="exchange rate")] == ["KWD"]
+
+
+@pytest.mark.requirement("N04")
+def test_an_org_without_dated_rates_gets_the_rates_of_today_and_bad_currencies_are_named(world: World) -> None:
+    world.org.settings(dated_rates=False)
+    crm_rate_now(world, "EUR", "0.95")
+    policy = CurrencyPolicy(rates_of="uk", currencies=["eur", "CHF", "SEK", "JPY"])
+    assert policy.currencies == ["EUR", "CHF", "SEK", "JPY"]
+    with pytest.raises(ValueError, match="use EUR"):
+        CurrencyPolicy(currencies=["HRK"])
+    with pytest.raises(ValueError, match="none of the subsidiaries"):
+        world.integration(currency=CurrencyPolicy(rates_of="Mars"))
+    report = exchange_rate_sync(integration=world.integration(currency=policy))
+    rows = {row.crm_id: row for row in report.rows}
+    assert [change.after for change in rows["EUR"].changes] == ["0.909091"]
+    assert "CHF is inactive in Salesforce" in rows["CHF"].reason
+    assert "has no currency SEK" in rows["SEK"].reason
+    assert rows["JPY"].outcome is Outcome.UNCHANGED
+    deal = deal_of(world, "92000.00")
+    world.run()
+    assert worth(world, deal)["CRM_Amount"] == Decimal("101199.99")  # at the rate of today: there is no other
+
+
+def crm_rate_now(world: World, currency: str, rate: str) -> None:
+    (row,) = world.company.sf.query(f"SELECT Id FROM CurrencyType WHERE IsoCode = '{currency}'")["records"]
+    world.company.sf.CurrencyType.update(row["Id"], {"ConversionRate": rate})
