@@ -9,13 +9,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from artifacts import published
+from artifacts import emitted, published
 from cutting_proxy import Cut, CuttingProxy
 from world import BERLIN, World
 
 from prefect_crm_erp.blocks import CurrencyPolicy
-from prefect_crm_erp.flows import exchange_rate_sync, order_status_sync
+from prefect_crm_erp.flows import currency_reconciliation, exchange_rate_sync, order_status_sync
+from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.exchange import Variance
 from prefect_crm_erp.models.outcomes import Outcome
+from prefect_crm_erp.tasks.currency_compare import Compared, State
+from prefect_crm_erp.tasks.currency_report import CurrencyReport
 
 SHOWN = (
     "ERP_Amount__c",
@@ -230,3 +234,85 @@ def test_an_org_without_dated_rates_gets_the_rates_of_today_and_bad_currencies_a
 def crm_rate_now(world: World, currency: str, rate: str) -> None:
     (row,) = world.company.sf.query(f"SELECT Id FROM CurrencyType WHERE IsoCode = '{currency}'")["records"]
     world.company.sf.CurrencyType.update(row["Id"], {"ConversionRate": rate})
+
+
+# -------------------------------------------------------------------- month's end
+
+MONTH = f"{YEAR}-01"
+
+
+def compared(report: CurrencyReport, deal: str) -> Compared:
+    (row,) = [row for row in report.rows if row.key == deal]
+    return row
+
+
+@pytest.mark.requirement("N07", "N08", "BB06")
+def test_at_months_end_the_worked_example_is_within_the_tolerance_and_a_stale_rate_is_not(world: World) -> None:
+    crm_rate(world, "EUR", "0.92")
+    worked = deal_of(world, "92000.00")
+    home = deal_of(world, "500.00", "USD")
+    german = deal_of(world, "28501", "JPY", account=world.account(**BERLIN))
+    world.run()
+    report = currency_reconciliation(integration=world.integration(), month=MONTH)
+    row = compared(report, worked)
+    assert (row.crm_original, row.erp_original) == (Decimal("92000.00"), Decimal("92000.00"))
+    assert row.value == Variance(Decimal("100000.00"), Decimal("101200.00"))
+    assert (row.value.percent, row.state) == (Decimal("1.19"), State.IN_STEP)
+    assert compared(report, home).value == Variance(Decimal("500.00"), Decimal("500.00"))
+    assert [(total.subsidiary, total.currency, total.orders) for total in report.totals] == [
+        ("DE", "JPY", 1),
+        ("US", "EUR", 1),
+        ("US", "USD", 1),
+    ]
+    assert report.passes
+    assert report.total.value.erp == Decimal("101200.00") + Decimal("500.00") + compared(report, german).value.erp
+    # A rate that nobody has kept in step: 0.94 instead of 0.909091.
+    crm_rate(world, "EUR", "0.94")
+    report = currency_reconciliation(integration=world.integration(), month=MONTH)
+    assert [row.key for row in report.flagged] == [worked]
+    row = report.flagged[0]
+    assert row.value == Variance(Decimal("97872.34"), Decimal("101200.00"))
+    assert (row.value.percent, row.state) == (Decimal("3.29"), State.VARIANCE)
+    event = emitted("prefect-crm-erp.currency.variance", "prefect-crm-erp.currency.test")
+    assert event["payload"]["flagged"] == 1
+    assert event["payload"]["records"] == [world.org.block().url(worked)]
+    shown = published("currency-reconciliation-summary")
+    (sale,) = world.sales(worked)
+    assert f"[{sale['number']}]" in shown
+    assert "**3.29 %**" in shown
+    # The sync puts it right.
+    exchange_rate_sync(integration=world.integration(), since=date(YEAR, 1, 1))
+    assert currency_reconciliation(integration=world.integration(), month=MONTH).passes
+
+
+@pytest.mark.requirement("N07", "BB06")
+def test_exactly_two_percent_is_not_flagged_and_a_cent_more_is(world: World) -> None:
+    deal = deal_of(world, "100.00")
+    world.run()
+    for rate, crm, state in (("0.891266", "112.20", State.IN_STEP), ("0.891186", "112.21", State.VARIANCE)):
+        crm_rate(world, "EUR", rate)
+        report = currency_reconciliation(integration=world.integration(), month=MONTH)
+        row = compared(report, deal)
+        assert (row.value, row.state) == (Variance(Decimal(crm), Decimal("110.00")), state)
+    tolerant = world.integration(currency=CurrencyPolicy(tolerance_percent=Decimal("2.01")))
+    assert currency_reconciliation(integration=tolerant, month=MONTH).passes
+
+
+@pytest.mark.requirement("N07", "BB06")
+def test_amounts_that_differ_and_records_that_are_gone_are_named_in_the_reconciliation(world: World) -> None:
+    changed, deleted, untouched = (deal_of(world, "100.00") for _ in range(3))
+    world.run()
+    (line,) = world.company.sf.query(f"SELECT Id FROM OpportunityLineItem WHERE OpportunityId = '{changed}'")["records"]
+    world.company.sf.OpportunityLineItem.update(line["Id"], {"UnitPrice": 101})
+    world.company.sf.Opportunity.delete(deleted)
+    report = currency_reconciliation(integration=world.integration(), month=MONTH)
+    assert compared(report, changed).state is State.AMOUNTS_DIFFER
+    assert "101.00 EUR in Salesforce, 100.00 EUR in the ERP" in compared(report, changed).reason
+    assert compared(report, deleted).state is State.GONE
+    assert "The deal is not in Salesforce any more" in compared(report, deleted).reason
+    assert compared(report, untouched).state is State.IN_STEP
+    assert report.orders == sum(report.counts.values()) == 3
+    assert not currency_reconciliation(integration=world.integration(), month=f"{YEAR - 1}-06").rows
+    for wrong, words in ((f"{YEAR + 2}-01", "has not begun"), ("May", "like 2026-05"), ("2026-13", "no month")):
+        with pytest.raises(ConfigurationError, match=words):
+            currency_reconciliation(integration=world.integration(), month=wrong)
