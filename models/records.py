@@ -150,6 +150,7 @@ class DealLine(Record):
     discount_percent: Amount = Decimal(0)
     amount: Amount = Field(description="Line total after the line's discount, as the CRM shows it.")
     unit: str | None = Field(default=None, description="Unit of measure as the CRM names it.")
+    currency: str | None = Field(default=None, description="Currency of the price-book entry that the price is from.")
     custom: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -23,7 +23,7 @@ from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Deal, DealSource, OrderStatus, SalesOrder
 from prefect_crm_erp.models.rounding import explain_totals
-from prefect_crm_erp.tasks.convert import crm_total, in_minor_units
+from prefect_crm_erp.tasks.convert import crm_total, exact_lines, in_minor_units
 from prefect_crm_erp.tasks.recognise import VIA
 from prefect_crm_erp.tasks.run import BaseRun
 
@@ -315,8 +315,3 @@ def deal_total(deal: Deal) -> Decimal:
     if deal.total is not None and (deal.header_discount_percent == 0 or not deal.lines):
         return in_minor_units(deal.total, deal.currency)
     return crm_total(deal)
-
-
-def exact_lines(deal: Deal) -> list[Decimal]:
-    """The deal's lines after their discounts, unrounded."""
-    return [line.quantity * line.unit_price * (1 - line.discount_percent / 100) for line in deal.lines]

@@ -141,7 +141,10 @@ _LINE = FieldMap(
     ]
 )
 _DISCOUNTED_LINE = FieldMap([*_LINE.pairs, FieldPair("discount_percent", "Discount", NUMBER)])
-_UNIT = FieldPair("unit", "Product2.QuantityUnitOfMeasure", writable=False)
+_PRICED = (
+    FieldPair("unit", "Product2.QuantityUnitOfMeasure", writable=False),
+    FieldPair("currency", "PricebookEntry.CurrencyIsoCode", writable=False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +173,12 @@ class Source:
     line: FieldMap
     related: tuple[str, ...] = ()
     extra: tuple[FieldPair, ...] = ()
-    extra_line: tuple[FieldPair, ...] = (_UNIT,)
+    extra_line: tuple[FieldPair, ...] = _PRICED
 
     @property
     def objects(self) -> list[str]:
         """All objects that are read, the source itself first."""
-        return [self.object, self.line_object, "Account", "Product2", *self.related]
+        return [self.object, self.line_object, "Account", "Product2", "PricebookEntry", *self.related]
 
 
 _SOURCES = (

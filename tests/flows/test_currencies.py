@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -11,13 +12,14 @@ from typing import Any
 import pytest
 from artifacts import emitted, published
 from cutting_proxy import Cut, CuttingProxy
+from fixtures_salesforce import Company
 from world import BERLIN, World
 
 from prefect_crm_erp.blocks import CurrencyPolicy
 from prefect_crm_erp.flows import currency_reconciliation, exchange_rate_sync, order_status_sync
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.exchange import Variance
-from prefect_crm_erp.models.outcomes import Outcome
+from prefect_crm_erp.models.outcomes import Outcome, Queue
 from prefect_crm_erp.tasks.currency_compare import Compared, State
 from prefect_crm_erp.tasks.currency_report import CurrencyReport
 
@@ -316,3 +318,60 @@ def test_amounts_that_differ_and_records_that_are_gone_are_named_in_the_reconcil
     for wrong, words in ((f"{YEAR + 2}-01", "has not begun"), ("May", "like 2026-05"), ("2026-13", "no month")):
         with pytest.raises(ConfigurationError, match=words):
             currency_reconciliation(integration=world.integration(), month=wrong)
+
+
+# -------------------------------------------------------------------- bad input
+
+
+@pytest.mark.requirement("N01", "P01")
+def test_a_withdrawn_currency_waits_with_its_successor_named_and_the_others_go_on(world: World) -> None:
+    add_currency(world, "HRK", "7.5")
+    add_currency(world, "SUR", "0.9")
+    company = Company(world.org, ("HRK", "SUR"))
+    company.product("NL-510")
+    line = [{"sku": "NL-510", "Quantity": 1, "UnitPrice": "100.00"}]
+    deals = {}
+    for currency in ("HRK", "SUR"):
+        row = {"AccountId": world.account(), "CurrencyIsoCode": currency, "CloseDate": NEW_YEAR}
+        (deals[currency],) = company.opportunities([row])
+        company.lines(deals[currency], line, currency)
+    good = deal_of(world, "100.00")
+    report = world.run()
+    assert world.row(report, good).outcome is Outcome.WRITTEN
+    kuna, rouble = (world.row(report, deals[currency]) for currency in ("HRK", "SUR"))
+    assert kuna.queue is rouble.queue is Queue.DATA_QUALITY
+    assert "HRK (Croatian Kuna) was withdrawn: use EUR (Euro), its successor since 2023-01-01" in kuna.reason
+    assert "SUR (Soviet Rouble) was withdrawn after" in rouble.reason
+    assert not world.sales(*deals.values())
+    said = world.crm(deals["HRK"], "ERP_Sync_Status__c", "ERP_Sync_Error__c")
+    assert said["ERP_Sync_Status__c"] == "Data Quality Exception"
+    assert "use EUR" in said["ERP_Sync_Error__c"]
+
+
+@pytest.mark.requirement("N02", "N04")
+@pytest.mark.parametrize("rate", ["0", "-24.5"])
+def test_a_rate_that_is_not_above_zero_is_named_and_never_reaches_the_crm(
+    world: World, line: CuttingProxy, rate: str
+) -> None:
+    """Tryton refuses such a rate at its own form; an ERP whose data came by another way may hold one."""
+    add_currency(world, "CZK", "30")
+    answer = rates_of_tryton({"CZK": rate, "EUR": "1", "USD": "1.10"})
+    line.answer(answer, containing=RATE_CALLS)
+    integration = world.integration(erp=world.tryton(server_url=line.url))
+    policy = CurrencyPolicy(currencies=["CZK", "EUR"])
+    report = exchange_rate_sync(integration=integration.model_copy(update={"currency": policy}))
+    rows = {row.crm_id: row for row in report.rows}
+    assert rows["CZK"].queue is Queue.DATA_QUALITY
+    assert "a rate is a number above zero; correct it in Tryton" in rows["CZK"].reason
+    assert rows["EUR"].outcome is Outcome.UNCHANGED
+    assert crm_rates(world, "CZK") == (Decimal("30.000000"), {})
+
+
+def rates_of_tryton(rates: dict[str, str]) -> str:
+    """What Tryton answers when it is asked for rates."""
+    day = {"__class__": "date", "year": YEAR - 1, "month": 1, "day": 1}
+    rows = [
+        {"id": number, "date": day, "rate": {"__class__": "Decimal", "decimal": rate}, "currency.": {"code": code}}
+        for number, (code, rate) in enumerate(rates.items(), 1)
+    ]
+    return json.dumps({"id": 0, "result": rows})
