@@ -17,11 +17,15 @@ from world import BERLIN, World
 
 from prefect_crm_erp.blocks import CurrencyPolicy
 from prefect_crm_erp.flows import currency_reconciliation, exchange_rate_sync, order_status_sync
+from prefect_crm_erp.flows.quote_to_order import open_run
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.exchange import Variance
-from prefect_crm_erp.models.outcomes import Outcome, Queue
+from prefect_crm_erp.models.outcomes import Note, Outcome, Queue
+from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.tasks.check import check_records
 from prefect_crm_erp.tasks.currency_compare import Compared, State
 from prefect_crm_erp.tasks.currency_report import CurrencyReport
+from prefect_crm_erp.tasks.item import Item
 
 SHOWN = (
     "ERP_Amount__c",
@@ -354,6 +358,11 @@ def test_a_rate_that_is_not_above_zero_is_named_and_never_reaches_the_crm(
     world: World, line: CuttingProxy, rate: str
 ) -> None:
     """Tryton refuses such a rate at its own form; an ERP whose data came by another way may hold one."""
+    with (
+        pytest.raises(TrytonFault, match="is not valid according to its domain"),
+        erp_rates(world, "CZK", {f"{YEAR - 1}-10-15": rate}),
+    ):
+        pass
     add_currency(world, "CZK", "30")
     answer = rates_of_tryton({"CZK": rate, "EUR": "1", "USD": "1.10"})
     line.answer(answer, containing=RATE_CALLS)
@@ -375,3 +384,26 @@ def rates_of_tryton(rates: dict[str, str]) -> str:
         for number, (code, rate) in enumerate(rates.items(), 1)
     ]
     return json.dumps({"id": 0, "result": rows})
+
+
+@pytest.mark.requirement("N05")
+def test_a_deal_without_currency_takes_that_of_its_billing_country_and_a_code_in_lower_case_is_read_as_meant(
+    world: World,
+) -> None:
+    """Salesforce always gives a deal a currency in capitals; other CRMs do not."""
+    berlin = deal_of(world, "100.00", account=world.account(**BERLIN))
+    boston = deal_of(world, "100.00", "USD")
+    run = open_run(world.integration(), "closed-won opportunities", [berlin, boston], dry_run=True)
+    read = {deal.crm_id: deal for page in run.crm.deals(run.source, ids=[berlin, boston]) for deal in page}
+    items = [
+        Item(read[berlin].model_copy(update={"currency": None})),
+        Item(read[boston].model_copy(update={"currency": "usd"})),
+    ]
+    check_records.fn(run, Page(items))
+    run.close()
+    taken, tidied = ([note for note in item.notes if note.field == "currency"] for item in items)
+    assert [(item.verdict, item.currency) for item in items] == [(None, "EUR"), (None, "USD")]
+    assert taken == [
+        Note("currency", "The deal has no currency; EUR is taken from the billing country DE", "Finance", None, "EUR")
+    ]
+    assert tidied == [Note("currency", "'usd' is read as USD", None, "usd", "USD")]
