@@ -43,18 +43,15 @@ class Rates:
         start = since - _LOOK_BACK
         domain = [_ACTIVE, ("date", ">=", start), *([("date", "<=", until)] if until else [])]
         found = _by_currency(self._database.search(_RATE, domain, _FIELDS))
-        for code in self._codes():
-            if not any(day <= since for day in found.get(code, {})):
-                for row in self._last_before(code, start):
-                    found.setdefault(code, {})[row["date"]] = row["rate"]
+        old = [code for code in self._codes() if not any(day <= since for day in found.get(code, {}))]
+        if old:
+            further = [("currency.code", "in", old), ("date", "<", start)]
+            for code, days in _by_currency(self._database.search(_RATE, further, _FIELDS)).items():
+                found.setdefault(code, {}).update(days)
         return {code: dict(_from(days, since)) for code, days in found.items()}
 
     def _codes(self) -> list[str]:
         return [row["code"] for row in self._database.search("currency.currency", [], ["code"])]
-
-    def _last_before(self, code: str, day: date) -> list[Row]:
-        domain = [("currency.code", "=", code), ("date", "<", day)]
-        return self._database.first(_RATE, domain, _FIELDS, 1, order=(("date", "DESC"),))
 
 
 def _by_currency(rows: Iterable[Row]) -> dict[str, dict[date, Decimal]]:

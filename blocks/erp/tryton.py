@@ -278,7 +278,7 @@ class Tryton(ERP):
     def exchange_rates(self, company: Company, since: date, until: date | None = None) -> list[ExchangeRate]:
         """Tryton's rates from a company's currency, with their days; see `ERP.exchange_rates`.
 
-        Two calls, and one more for each currency whose rate is older than a year.
+        Two calls, and one more where the rate of some currency is older than a year.
         """
         return self._connection.rates.history(company, since, until)
 

@@ -22,6 +22,7 @@ from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.exchange import Variance
 from prefect_crm_erp.models.outcomes import Note, Outcome, Queue
 from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.sandbox.tryton.rpc import TrytonFault
 from prefect_crm_erp.tasks.check import check_records
 from prefect_crm_erp.tasks.currency_compare import Compared, State
 from prefect_crm_erp.tasks.currency_report import CurrencyReport
