@@ -7,6 +7,7 @@ from prefect_crm_erp.flows.exchange_rate_sync import exchange_rate_sync
 from prefect_crm_erp.flows.invoice_back_sync import invoice_back_sync
 from prefect_crm_erp.flows.order_status_sync import order_status_sync
 from prefect_crm_erp.flows.payment_status import payment_status
+from prefect_crm_erp.flows.price_book_sync import price_book_sync
 from prefect_crm_erp.flows.quote_to_order import quote_to_order
 from prefect_crm_erp.flows.reconcile import reconcile
 
@@ -18,6 +19,7 @@ __all__ = [
     "invoice_back_sync",
     "order_status_sync",
     "payment_status",
+    "price_book_sync",
     "quote_to_order",
     "reconcile",
 ]

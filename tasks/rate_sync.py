@@ -12,7 +12,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.crm.base import RateChange
-from prefect_crm_erp.blocks.ledger import AuditEntry, ParkEntry, SourceRecord
+from prefect_crm_erp.blocks.ledger import AuditEntry, SourceRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.exchange import CrmRates, ExchangeRate, RateError, in_force
@@ -21,6 +21,7 @@ from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Report
 from prefect_crm_erp.models.rate_plan import PlannedRate, measured_in, plan_current, plan_dated
 from prefect_crm_erp.models.records import Company
 from prefect_crm_erp.tasks.markdown import SENTENCE_WIDTH, table, text
+from prefect_crm_erp.tasks.parking import park_named
 from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, prove, requests_line
 from prefect_crm_erp.tasks.run import BaseRun
 from prefect_crm_erp.tasks.tables import counts_table
@@ -183,7 +184,8 @@ def write_rates(run: RatesRun, items: Sequence[CurrencyItem]) -> None:
         why = "Dry run: it would be written" if run.dry_run else ""
         item.verdict = item.verdict or Verdict(Outcome.WRITTEN, why)
     if not run.dry_run:
-        _park(run, items)
+        waiting = {item.code: (item.code, item.verdict) for item in items if item.verdict and item.verdict.queue}
+        park_named(run, waiting, [entry.key for entry in run.store.parked(kind=KIND)])
     run.store.note_outcomes(run.run_id, [_row(item) for item in items])
 
 
@@ -212,19 +214,6 @@ def _audit(run: RatesRun, item: CurrencyItem) -> AuditEntry:
         changes=tuple(_changes(item)),
         run_id=run.run_id,
     )
-
-
-def _park(run: RatesRun, items: Iterable[CurrencyItem]) -> None:
-    waiting = [item for item in items if item.verdict and item.verdict.outcome is Outcome.QUEUED]
-    entries = [
-        ParkEntry(kind=KIND, key=item.code, name=item.code, verdict=item.verdict, fingerprint=item.verdict.reason)
-        for item in waiting
-        if item.verdict
-    ]
-    run.store.park(run.run_id, entries)
-    named = {item.code for item in waiting}
-    settled = [entry.key for entry in run.store.parked(kind=KIND) if entry.key not in named]
-    run.store.resolve(KIND, settled, resolution=Outcome.WRITTEN.value)
 
 
 def _changes(item: CurrencyItem) -> list[Change]:

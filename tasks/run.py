@@ -185,7 +185,7 @@ class BaseRun(ABC):
         """A company by the ERP's own id: one that the run has looked up, else as the ERP lists them."""
         known = (company for (place, _), company in self._companies.items() if place is slot)
         found = next((each for each in known if each.id == company_id), None)
-        if found is None and self.is_up(slot, ()):
+        if found is None and slot in self.erps and self.is_up(slot, ()):
             with self.guard(slot, ()):
                 found = next((each for each in self.erps[slot].companies() if each.id == company_id), None)
         return found

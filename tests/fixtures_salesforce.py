@@ -299,6 +299,13 @@ class SalesforceHarness:
         rows = self._company.sf.query(f"SELECT ConversionRate FROM {source} IsoCode = '{currency}'")["records"]
         return rows[0]["ConversionRate"] if rows else None
 
+    def list_prices(self, sku: str, currency: str) -> list[Decimal]:
+        where = f"Product2.ProductCode = '{sku}' AND CurrencyIsoCode = '{currency}' AND Pricebook2.IsStandard = true"
+        return [
+            row["UnitPrice"]
+            for row in self._company.sf.query(f"SELECT UnitPrice FROM PricebookEntry WHERE {where}")["records"]
+        ]
+
     def keep_dated_rates(self, is_on: bool) -> None:
         self._org.settings(dated_rates=is_on)
 

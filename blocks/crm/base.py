@@ -98,6 +98,55 @@ class RateChange:
     valid_from: date | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListPrice:
+    """A product's price in the standard price book, in one currency.
+
+    Attributes:
+        entry_id: 18-character id of the price.
+        price: In the currency's major unit.
+        is_active: Whether deals may take it.
+    """
+
+    entry_id: str
+    price: Decimal
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PricedProduct:
+    """A product of the CRM with its list prices.
+
+    Attributes:
+        crm_id: 18-character id.
+        sku: Its SKU.
+        name: What people call it.
+        prices: By ISO 4217 code; currencies without a price are left out.
+    """
+
+    crm_id: str
+    sku: str
+    name: str
+    prices: Mapping[str, ListPrice]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceChange:
+    """A list price as it is to stand in the CRM.
+
+    Attributes:
+        product_id: 18-character id of the product.
+        currency: ISO 4217 code.
+        price: In the currency's major unit.
+        entry_id: 18-character id of the price that is changed; None for one that is added.
+    """
+
+    product_id: str
+    currency: str
+    price: Decimal
+    entry_id: str | None = None
+
+
 class DocumentObject(StrEnum):
     """What a CRM shows, read-only, of an ERP's documents; parents stand before what belongs to them."""
 
@@ -358,6 +407,26 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
             TransientError: The system is not available. The same call may be made again.
         """
         raise UnsupportedRecordError(f"{self.system} keeps no exchange rates", system=self.system)
+
+    def price_pages(self, page_size: int = 200) -> Iterator[Page[PricedProduct]]:
+        """Active products that have a SKU, with their list prices, ordered by id.
+
+        Raises:
+            UnsupportedRecordError: The CRM has no list prices.
+            TransientError: The system is not available.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no list prices", system=self.system)
+
+    def write_prices(self, changes: Sequence[PriceChange]) -> list[Upserted]:
+        """Change list prices, and add those that are missing; one refused row does not stop the others.
+
+        Returns:
+            One result for each change, in the same order.
+
+        Raises:
+            TransientError: The system is not available. The same call may be made again.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no list prices", system=self.system)
 
     def product_ids(self, skus: Collection[str]) -> dict[str, str]:
         """18-character ids of the CRM's products by SKU; SKUs that it does not have, or has twice, are left out."""

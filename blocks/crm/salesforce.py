@@ -20,6 +20,7 @@ from prefect_crm_erp.blocks.crm._salesforce_documents import DocumentWriter, del
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_lookups import people, product_ids
 from prefect_crm_erp.blocks.crm._salesforce_plan import AUTO, Policy
+from prefect_crm_erp.blocks.crm._salesforce_prices import Prices
 from prefect_crm_erp.blocks.crm._salesforce_rates import Rates
 from prefect_crm_erp.blocks.crm._salesforce_read import Reader
 from prefect_crm_erp.blocks.crm._salesforce_write import upsert_accounts, write_back
@@ -30,6 +31,8 @@ from prefect_crm_erp.blocks.crm.base import (
     DocumentObject,
     DocumentRow,
     Person,
+    PriceChange,
+    PricedProduct,
     RateChange,
     Update,
     UpdateResult,
@@ -433,6 +436,17 @@ class Salesforce(CRM):
         The user needs the permission Customize Application. Currencies are not added: that is a person's decision.
         """
         return Rates(self._connection, self.currency).write(changes)
+
+    def price_pages(self, page_size: int = 200) -> Iterator[Page[PricedProduct]]:
+        """Active products with a SKU and their prices in the standard price book; see `CRM.price_pages`."""
+        return Prices(self._connection, self._reader.planner.sku_field, self.currency).pages(page_size)
+
+    def write_prices(self, changes: Sequence[PriceChange]) -> list[Upserted]:
+        """Change prices of the standard price book, and add those that are missing, 200 to a call.
+
+        Salesforce itself refuses a second price of a product in one currency.
+        """
+        return Prices(self._connection, self._reader.planner.sku_field, self.currency).write(changes)
 
     def product_ids(self, skus: Collection[str]) -> dict[str, str]:
         """Ids of products by what the SKU field holds, whatever the case; see `CRM.product_ids`.
