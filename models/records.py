@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefect_crm_erp.models.exchange import Valuation
 from prefect_crm_erp.models.money import Amount
 
 
@@ -152,6 +153,7 @@ class DealLine(Record):
     discount_percent: Amount = Decimal(0)
     amount: Amount = Field(description="Line total after the line's discount, as the CRM shows it.")
     unit: str | None = Field(default=None, description="Unit of measure as the CRM names it.")
+    currency: str | None = Field(default=None, description="Currency of the price-book entry that the price is from.")
     custom: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -185,6 +187,9 @@ class Deal(Record):
     erp_amount: Amount | None = None
     erp_sync_status: str | None = None
     erp_sync_error: str | None = None
+    valuation: Valuation = Field(
+        default=Valuation(), description="What the CRM shows of its value beyond its currency."
+    )
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(default_factory=dict)
 

@@ -96,6 +96,11 @@ def discounted_lines(deal: Deal) -> list[DealLine]:
     return [line.model_copy(update={"amount": share}) for line, share in zip(deal.lines, shares, strict=True)]
 
 
+def exact_lines(deal: Deal) -> list[Decimal]:
+    """The deal's lines after their own discounts, unrounded."""
+    return [line.quantity * line.unit_price * (1 - line.discount_percent / HUNDRED) for line in deal.lines]
+
+
 def crm_total(deal: Deal) -> Decimal:
     """The deal's total as the ERP's is compared with it: without tax, unless the deal shows its tax."""
     lines = sum((line.amount for line in discounted_lines(deal)), ZERO)

@@ -9,10 +9,11 @@ from decimal import Decimal
 from prefect_crm_erp.blocks.ledger import AuditEntry, Binding, LeaseLostError
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import CreditLimitError
-from prefect_crm_erp.models.money import plain
+from prefect_crm_erp.models.money import ZERO, plain
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Rejected, Verdict, WriteResult
 from prefect_crm_erp.models.records import Company, OrderStatus, SalesOrder
-from prefect_crm_erp.tasks.convert import crm_total
+from prefect_crm_erp.models.rounding import explain_totals
+from prefect_crm_erp.tasks.convert import crm_total, exact_lines
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.recognise import (
     OPPORTUNITY,
@@ -159,6 +160,7 @@ class Placing:
             if theirs == ours or (item.key in self.standing and self._is_outdated(item)):
                 continue
             shown = "no total" if theirs is None else f"{theirs:,} {item.currency}"
+            shown += _rounding(item, ours, theirs)
             reason = (
                 f"The totals differ: {ours:,} {item.currency} in {self.run.crm.system}, {shown} in {self.erp.system} "
                 f"(order {_number(item)}, left as it is); correct the deal or the order, then run the deal by its id"
@@ -243,6 +245,14 @@ def erp_total(item: Item) -> Decimal | None:
     if item.order is None:
         return None
     return item.order.total if item.deal.tax else item.order.untaxed
+
+
+def _rounding(item: Item, ours: Decimal, theirs: Decimal | None) -> str:
+    """How rounding explains two totals, if it does."""
+    beside = item.deal.shipping + (item.deal.tax or ZERO)
+    lines = exact_lines(item.deal)
+    why = theirs is not None and explain_totals(lines, item.currency, ours - beside, theirs - beside)
+    return f" ({why})" if why else ""
 
 
 def order_changes(order: SalesOrder | None) -> list[Change]:

@@ -30,6 +30,7 @@ from prefect_crm_erp.models.records import (
     SalesOrder,
 )
 from prefect_crm_erp.tasks.known_customers import KnownCustomers
+from prefect_crm_erp.tasks.rates import RateBook
 from prefect_crm_erp.tasks.side_by_side import Meanwhile
 from prefect_crm_erp.tasks.traveller import T, Traveller
 
@@ -83,6 +84,7 @@ class BaseRun(ABC):
     Attributes:
         known: What the run knows of the customers of each ERP.
         meanwhile: What is begun as soon as the run waits for an ERP.
+        rates: Exchange rates, as far as they were asked for.
     """
 
     __slots__ = (
@@ -95,6 +97,7 @@ class BaseRun(ABC):
         "integration",
         "known",
         "meanwhile",
+        "rates",
         "routing",
         "run_id",
         "started_at",
@@ -121,6 +124,7 @@ class BaseRun(ABC):
         self.routing = integration.routing.table()
         self.known: dict[ErpSlot, KnownCustomers] = {slot: KnownCustomers() for slot in self.erps}
         self.meanwhile = Meanwhile()
+        self.rates = RateBook(self.crm, self.erps)
         self._companies: dict[tuple[ErpSlot, str], Company] = {}
         self._down: dict[ErpSlot, tuple[str, float]] = {}
 
@@ -194,6 +198,15 @@ class BaseRun(ABC):
         if key not in self._companies:
             self._companies[key] = self.erps[slot].company(name)
         return self._companies[key]
+
+    def company_by_id(self, slot: ErpSlot, company_id: str) -> Company | None:
+        """A company by the ERP's own id: one that the run has looked up, else as the ERP lists them."""
+        known = (company for (place, _), company in self._companies.items() if place is slot)
+        found = next((each for each in known if each.id == company_id), None)
+        if found is None and slot in self.erps and self.is_up(slot, ()):
+            with self.guard(slot, ()):
+                found = next((each for each in self.erps[slot].companies() if each.id == company_id), None)
+        return found
 
     def known_company(self, slot: ErpSlot, name: str) -> Company | None:
         """A company that was looked up in this run already."""
@@ -320,8 +333,13 @@ class Run(BaseRun):
 
     @property
     def queue_kinds(self) -> tuple[str, ...]:
-        """Deals wait in a queue, or for their write-back."""
-        return (self.kind, self.owed_kind)
+        """Deals wait in a queue, for their write-back, or for a rate of the ERP."""
+        return (self.kind, self.owed_kind, self.rates_kind)
+
+    @property
+    def rates_kind(self) -> str:
+        """The ledger's kind for deals that show a rate which the ERP has not validated yet."""
+        return f"{self.kind} exchange rate"
 
     @property
     def stream(self) -> str:

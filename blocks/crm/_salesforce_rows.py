@@ -25,7 +25,7 @@ Record = Mapping[str, Any]
 
 
 def save_rows(
-    connection: Connection, path: str, records: Sequence[Record], headers: Mapping[str, str]
+    connection: Connection, path: str, records: Sequence[Record], headers: Mapping[str, str], method: str = "PATCH"
 ) -> list[Upserted]:
     """Update or upsert rows; what became of each, in order. The same rows may be sent again.
 
@@ -34,13 +34,14 @@ def save_rows(
         path: The collection's resource.
         records: The rows.
         headers: What Salesforce is to do on the way.
+        method: `PATCH`; `POST` creates rows of which Salesforce itself sees that there is no second one.
 
     Raises:
         TransientError: Salesforce is not available.
     """
     outcomes: list[Upserted] = []
     for batch in chunks(records, ROWS_PER_CALL):
-        outcomes += _patiently(batch, lambda rows: _call(connection, path, rows, headers))
+        outcomes += _patiently(batch, lambda rows: _call(connection, path, rows, headers, method))
     return outcomes
 
 
@@ -84,16 +85,18 @@ def may_pass_later(outcome: Upserted) -> bool:
     return isinstance(outcome.error, LockedRecordError | TransientError)
 
 
-def _call(connection: Connection, path: str, records: Sequence[Record], headers: Mapping[str, str]) -> list[Upserted]:
+def _call(
+    connection: Connection, path: str, records: Sequence[Record], headers: Mapping[str, str], method: str
+) -> list[Upserted]:
     """Send rows in one call. Where Salesforce cannot read one of them, halves are sent until it stands alone."""
     try:
-        answer = connection.send("PATCH", path, {"allOrNone": False, "records": records}, **headers)
+        answer = connection.send(method, path, {"allOrNone": False, "records": records}, **headers)
     except UnreadableRowError as error:
         if len(records) == 1:
             return [Upserted(None, error=RejectedRecordError(error.message, system=SYSTEM, code=error.code))]
         middle = len(records) // 2
         halves = (records[:middle], records[middle:])
-        return [outcome for half in halves for outcome in _call(connection, path, half, headers)]
+        return [outcome for half in halves for outcome in _call(connection, path, half, headers, method)]
     return _outcomes(answer, len(records))
 
 

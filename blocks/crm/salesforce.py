@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -20,6 +20,8 @@ from prefect_crm_erp.blocks.crm._salesforce_documents import DocumentWriter, del
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_lookups import people, product_ids
 from prefect_crm_erp.blocks.crm._salesforce_plan import AUTO, Policy
+from prefect_crm_erp.blocks.crm._salesforce_prices import Prices
+from prefect_crm_erp.blocks.crm._salesforce_rates import Rates
 from prefect_crm_erp.blocks.crm._salesforce_read import Reader
 from prefect_crm_erp.blocks.crm._salesforce_write import upsert_accounts, write_back
 from prefect_crm_erp.blocks.crm.base import (
@@ -29,6 +31,9 @@ from prefect_crm_erp.blocks.crm.base import (
     DocumentObject,
     DocumentRow,
     Person,
+    PriceChange,
+    PricedProduct,
+    RateChange,
     Update,
     UpdateResult,
     Upserted,
@@ -37,6 +42,7 @@ from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount, web_origin
 from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.exchange import CrmRates
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
 
@@ -417,6 +423,34 @@ class Salesforce(CRM):
     def delete_documents(self, object: DocumentObject, erp_ids: Sequence[str]) -> list[Upserted]:
         """Delete copies of documents, 200 to a call, with their lines; see `CRM.delete_documents`."""
         return delete_documents(self._connection, object, erp_ids)
+
+    def currency_rates(self, since: date) -> CrmRates:
+        """Currencies with their rates, dated ones too where the org has Advanced Currency Management.
+
+        Two calls, and in the first of a connection one more. An org with one currency has the rate 1.
+
+        Raises:
+            ConfigurationError: The org has only one currency and the block does not say which.
+        """
+        return Rates(self._connection, self.currency).read(since)
+
+    def write_rates(self, changes: Sequence[RateChange]) -> list[Upserted]:
+        """Change rates, and add dated ones, 200 to a call; see `CRM.write_rates`.
+
+        The user needs the permission Customize Application. Currencies are not added: that is a person's decision.
+        """
+        return Rates(self._connection, self.currency).write(changes)
+
+    def price_pages(self, page_size: int = 200) -> Iterator[Page[PricedProduct]]:
+        """Active products with a SKU and their prices in the standard price book; see `CRM.price_pages`."""
+        return Prices(self._connection, self._reader.planner.sku_field, self.currency).pages(page_size)
+
+    def write_prices(self, changes: Sequence[PriceChange]) -> list[Upserted]:
+        """Change prices of the standard price book, and add those that are missing, 200 to a call.
+
+        Salesforce itself refuses a second price of a product in one currency.
+        """
+        return Prices(self._connection, self._reader.planner.sku_field, self.currency).write(changes)
 
     def product_ids(self, skus: Collection[str]) -> dict[str, str]:
         """Ids of products by what the SKU field holds, whatever the case; see `CRM.product_ids`.

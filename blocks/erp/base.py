@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -28,6 +28,7 @@ from prefect_crm_erp.models.errors import (
     UnknownOutcomeError,
     UnsupportedRecordError,
 )
+from prefect_crm_erp.models.exchange import ExchangeRate
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Rejected, WriteResult, Written
 from prefect_crm_erp.models.paging import Cursor, Page
@@ -223,6 +224,32 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
     def rates(self, company: Company, on: date) -> dict[str, Decimal]:
         """The ERP's exchange rates of a day: units of each currency (ISO 4217 code) for one of the company's own."""
         return {company.currency: Decimal(1)}
+
+    def exchange_rates(self, company: Company, since: date, until: date | None = None) -> list[ExchangeRate]:
+        """The ERP's rates from a company's currency, with the days from which they hold.
+
+        A connector whose ERP does not tell these days asks for the rates of each day, and dates them by it.
+
+        Args:
+            company: The company in whose books they rule.
+            since: The first day; the rates that hold on it come with the day on which they began.
+            until: The last day; None for all that the ERP has, those that are dated in the future included.
+
+        Returns:
+            Rates from the company's currency to each other one, and to itself. They are not checked: an ERP may have
+            a rate of zero.
+
+        Raises:
+            TransientError: The ERP does not answer.
+        """
+        found: list[ExchangeRate] = []
+        known: dict[str, Decimal] = {}
+        for day in _days(since, until or datetime.now(UTC).date()):
+            for code, rate in sorted(self.rates(company, day).items()):
+                if known.get(code) != rate:
+                    found.append(ExchangeRate(company.currency, code, rate, day))
+                    known[code] = rate
+        return found
 
     # ------------------------------------------------------------------ the same for all
 
@@ -423,6 +450,10 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
             return self.find(kind, keys, company)
         except TransientError:
             return None
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    return (first + timedelta(days=number) for number in range((last - first).days + 1))
 
 
 def _exists(record: Record) -> bool:

@@ -23,6 +23,7 @@ from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, NameL
 from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.documents import Delivery, DeliveryLine, Invoice, InvoiceLine, Payment
 from prefect_crm_erp.models.errors import UnsupportedRecordError
+from prefect_crm_erp.models.exchange import ExchangeRate
 from prefect_crm_erp.models.outcomes import WriteResult
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Company, Customer, OrderLine, Product, Record, SalesOrder
@@ -279,6 +280,13 @@ class Tryton(ERP):
     def rates(self, company: Company, on: date) -> dict[str, Decimal]:
         """Tryton's rates of a day: units of each active currency for one of the company's own."""
         return self._connection.books.rates(company, on)
+
+    def exchange_rates(self, company: Company, since: date, until: date | None = None) -> list[ExchangeRate]:
+        """Tryton's rates from a company's currency, with their days; see `ERP.exchange_rates`.
+
+        Two calls, and one more where the rate of some currency is older than a year.
+        """
+        return self._connection.rates.history(company, since, until)
 
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
         """Credit limit, receivable, and used credit (receivable plus confirmed sales not yet invoiced) by customer."""

@@ -11,6 +11,7 @@ from prefect_crm_erp.blocks.policies.accounts import (
 )
 from prefect_crm_erp.blocks.policies.approvals import ApprovalPolicy, Scenario
 from prefect_crm_erp.blocks.policies.code_lists import CodeLists
+from prefect_crm_erp.blocks.policies.currency import CurrencyPolicy
 from prefect_crm_erp.blocks.policies.custom_fields import CustomFieldMap, MappedField
 from prefect_crm_erp.blocks.policies.orders import OrderPolicy
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary, SubsidiaryRouting
@@ -21,6 +22,7 @@ __all__ = [
     "ApprovalPolicy",
     "CodeLists",
     "Condition",
+    "CurrencyPolicy",
     "CustomFieldMap",
     "ErpCustomers",
     "ErpSlot",
