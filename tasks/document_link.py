@@ -105,11 +105,28 @@ def orders_to_copy(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) ->
     return sorted(order for order in wanted if order not in known or known[order].fingerprint is None)
 
 
-def copied_orders(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> dict[str, Document]:
-    """The orders of the page's documents that stand in the CRM, by ERP id."""
+def linked_orders(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> dict[str, Document]:
+    """The orders of the page's documents that stand in the CRM, by ERP id.
+
+    A document whose order is refused there waits for it; an order that stays in the ERP is not waited for.
+    """
     wanted = {order for item in open_items(page) for order in item.order_ids}
     known = run.store.documents(ORDERS.name, slot.value, wanted) if wanted else {}
+    if not run.dry_run:
+        for item in open_items(page):
+            refused = [known[each] for each in item.order_ids if each in known and _is_refused(known[each])]
+            item.verdict = _after(run, refused) if refused else None
     return {erp_id: each for erp_id, each in known.items() if each.fingerprint is not None}
+
+
+def _is_refused(order: Document) -> bool:
+    return order.account is not None and order.fingerprint is None
+
+
+def _after(run: DocumentRun, orders: Sequence[Document]) -> Verdict:
+    numbers = ", ".join(each.number or each.erp_id for each in orders[:5])
+    reason = f"It belongs to the order {numbers}, which does not stand in {run.crm.system} yet; it follows by itself"
+    return Verdict.queued(Queue.DATA_QUALITY, reason, error="MissingReferenceError")
 
 
 def _wait_for_invoices(run: DocumentRun, slot: ErpSlot, items: Sequence[DocumentItem]) -> None:

@@ -46,7 +46,7 @@ def _row(run: DocumentRun, item: DocumentItem) -> ReportRow:
         erp_id=item.erp_id,
         erp_number=item.document.number,
         currency=getattr(item.document, "currency", None),
-        erp_total=getattr(item.document, "total", None) or getattr(item.document, "amount", None),
+        erp_total=getattr(item.document, "total", getattr(item.document, "amount", None)),
         crm_url=run.crm.url(record) if record else None,
         erp_url=run.erps[item.slot].url(item.document),
         notes=tuple(item.notes),

@@ -285,7 +285,7 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         """Write values back, in as few calls as the CRM allows; one refused row does not stop the others.
 
         Returns:
-            One result for each update, in the same order.
+            One result for each update, in the same order; `GoneRecordError` for a record that is not there any more.
 
         Raises:
             TransientError: The system is not available. The values are idempotent: the same call may be made again.

@@ -395,7 +395,7 @@ class TestFields:
 
 
 class TestAccountsAndDeals:
-    @pytest.mark.requirement("K05")
+    @pytest.mark.requirement("K05", "K06")
     def test_an_account_shows_its_sales_and_a_deal_how_far_its_order_is(self, crm: DocumentsHarness) -> None:
         account = crm.account()
         deal, moment = crm.deal(account), datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -405,6 +405,9 @@ class TestAccountsAndDeals:
             "erp_days_overdue": 12,
             "erp_days_to_pay": Decimal("33.5"),
             "erp_last_invoice_on": date(2026, 3, 1),
+            "erp_last_invoice_number": "INV-2",
+            "erp_last_invoice_status": "Partly Paid",
+            "erp_last_invoice_terms": "Net 30",
         }
         progress = {
             "erp_pending_since": moment,

@@ -28,6 +28,8 @@ SALES = AccountSales(
     erp_days_to_pay=Decimal("30.5"),
     erp_last_invoice_on=date(2026, 2, 28),
     erp_last_invoice_number="INV-7",
+    erp_last_invoice_status="Open",
+    erp_last_invoice_terms="Net 30",
 )
 
 amounts = st.none() | st.decimals(allow_nan=False, allow_infinity=False)
