@@ -1,6 +1,7 @@
 """Flows: business processes that an operator runs."""
 
 from prefect_crm_erp.flows.account_sync import account_sync
+from prefect_crm_erp.flows.collection_report import collection_report
 from prefect_crm_erp.flows.duplicate_report import duplicate_report
 from prefect_crm_erp.flows.invoice_back_sync import invoice_back_sync
 from prefect_crm_erp.flows.order_status_sync import order_status_sync
@@ -10,6 +11,7 @@ from prefect_crm_erp.flows.reconcile import reconcile
 
 __all__ = [
     "account_sync",
+    "collection_report",
     "duplicate_report",
     "invoice_back_sync",
     "order_status_sync",

@@ -326,6 +326,10 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         """Users by 18-character id, each with its manager; ids that are no users are left out."""
         return {}
 
+    def owners(self, accounts: Collection[str]) -> dict[str, Person]:
+        """Owners of accounts by the 18-character ids of these; accounts that are gone are left out."""
+        return {}
+
     @abstractmethod
     def url(self, record_id: str) -> str:
         """Address under which a person opens the record."""
