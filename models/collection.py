@@ -1,9 +1,9 @@
 """Collection: what was ordered, what was invoiced of it, and what came in, by customer, by month, or by whatever.
 
 Amounts are with tax, since payments are, and in the currency of their document: nothing is converted, and each
-currency has rows of its own. (An order is not booked: no ERP gives it an amount in its company's books.) An order counts
-when it was placed, an invoice when it was issued and a payment when it came: over one month the three need not be of the
-same deals.
+currency has rows of its own. (An order is not booked: no ERP gives it an amount in its company's books.) An order
+counts when it was placed, an invoice when it was issued and a payment when it came: over one month the three need not
+be of the same deals.
 """
 
 from __future__ import annotations
