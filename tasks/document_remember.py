@@ -26,7 +26,7 @@ def remember_documents(run: DocumentRun, page: Page[DocumentItem]) -> None:
     if run.dry_run:
         return
     changed = [item for item in page if item.verdict != Verdict(Outcome.UNCHANGED)]
-    run.store.save_documents([*_bearing_old_numbers(run, changed), *(remembered(item) for item in changed)])
+    run.store.save_documents([*_bearing_old_numbers(run, changed), *(_remembered(item) for item in changed)])
 
 
 def remember_intent(run: DocumentRun, items: Iterable[DocumentItem]) -> None:
@@ -55,11 +55,17 @@ def _bearing_old_numbers(run: DocumentRun, items: Sequence[DocumentItem]) -> lis
     return found
 
 
-def remembered(item: DocumentItem) -> Document:
+def _remembered(item: DocumentItem) -> Document:
     """The document as the ledger keeps it; one that could not be written counts as not standing in the CRM."""
-    stands = item.verdict is None or item.verdict.outcome in (Outcome.WRITTEN, Outcome.UNCHANGED)
-    document = item.document
+    if item.verdict and item.verdict.outcome is Outcome.WRITTEN:
+        return replace(as_document(item), fingerprint=item.digest(), children=item.children)
     kept = set(item.known.children if item.known else ()) | set(item.children)
+    return replace(as_document(item), children=tuple(sorted(kept)))
+
+
+def as_document(item: DocumentItem) -> Document:
+    """What the ledger knows of a document, but for what of it stands in the CRM."""
+    document = item.document
     return Document(
         kind=item.what.name,
         erp=item.slot.value,
@@ -71,8 +77,6 @@ def remembered(item: DocumentItem) -> Document:
         opportunity_id=item.opportunity_id,
         order_ids=item.order_ids,
         order_keys=item.order_keys,
-        fingerprint=item.digest() if stands else None,
-        children=item.children if stands else tuple(sorted(kept)),
         type=getattr(document, "type", None),
         status=str(document.status) if document.status else None,
         currency=getattr(document, "currency", None),

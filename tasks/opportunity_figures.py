@@ -20,7 +20,7 @@ from prefect_crm_erp.models.sales import number_key
 from prefect_crm_erp.tasks.document_debts import keep_owed, settle
 from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_kinds import INVOICES, ORDERS, DocumentKind
-from prefect_crm_erp.tasks.document_remember import remembered
+from prefect_crm_erp.tasks.document_remember import as_document
 from prefect_crm_erp.tasks.document_run import DocumentRun
 
 _OBJECTS = {"006": CrmObject.OPPORTUNITY, "0Q0": CrmObject.QUOTE, "801": CrmObject.ORDER}
@@ -104,7 +104,7 @@ def _invoice_updates(run: DocumentRun, items: Iterable[DocumentItem]) -> Iterato
     invoices = [item for item in items if item.what is INVOICES]
     places = {item.key: _opportunities_of(item) for item in invoices}
     wanted = sorted({each for places_of_item in places.values() for each in places_of_item})
-    said = _invoiced_of(run, wanted, [remembered(item) for item in invoices])
+    said = _invoiced_of(run, wanted, [as_document(item) for item in invoices])
     for item in invoices:
         for opportunity in places[item.key]:
             yield Update(CrmObject.OPPORTUNITY, opportunity, said[opportunity]), item

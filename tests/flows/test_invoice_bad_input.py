@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from artifacts import published
 from fixtures_documents import TrytonBooks
 from fixtures_salesforce import SandboxOrg
 from office import US, Office, opened
 from world import World
 
-from prefect_crm_erp.flows import account_sync, order_status_sync
+from prefect_crm_erp.flows import account_sync, order_status_sync, payment_status
+from prefect_crm_erp.models.errors import ConfigurationError, TransientError
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 from prefect_crm_erp.sandbox.tryton import TrytonAccess
 
@@ -248,6 +250,9 @@ def test_what_an_account_and_an_opportunity_refuse_to_show_is_told_and_made_up_f
         assert (shown.outcome, shown.queue) == (Outcome.QUEUED, Queue.MANUAL_REVIEW)
         assert "Frozen until the audit is over" in shown.reason
         assert waiting(office, Queue.MANUAL_REVIEW) >= {account, f"main:invoice:{invoice}"}
+    assert "Frozen until the audit is over" in published("invoices-and-payments-parked")
+    summary = " ".join(published("invoices-and-payments-summary").replace("<br>", " ").split())
+    assert "does not show it: Frozen until the audit is over" in summary
     org.clear_calls()
     made_up = office.sync()
     assert [each.outcome for each in made_up.rows if each.crm_id == account] == [Outcome.WRITTEN]
@@ -277,3 +282,20 @@ def test_an_opportunity_that_is_gone_costs_nothing_until_something_changes(offic
     office.sync()
     assert office.shown(account)[invoice]["Opportunity__c"] == deal
     assert office.world.crm(deal, "ERP_Open_Balance__c")["ERP_Open_Balance__c"] == 200
+
+
+# -------------------------------------------------------------------- what is asked during a call
+
+
+@pytest.mark.requirement("L05", "T04")
+def test_who_asks_for_nobody_or_while_the_erp_is_down_gets_a_sentence_and_never_half_an_answer(office: Office) -> None:
+    integration, prospect = office.world.integration(), office.world.account()
+    with pytest.raises(ConfigurationError, match="'C-nobody' is neither a CRM id nor the number of a customer"):
+        payment_status(integration=integration, account="C-nobody")
+    with pytest.raises(ConfigurationError, match=f"{prospect} is no customer of the ERP yet"):
+        payment_status(integration=integration, account=prospect)
+    account, _ = office.buyer()
+    down = office.world.integration(erp=office.world.tryton(server_url="http://127.0.0.1:9"))
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:9"):
+        payment_status(integration=down, account=account)
+    assert payment_status(integration=integration, account=account[:15]).in_words() == "Nothing is open"
