@@ -45,8 +45,8 @@ class DocumentsHarness(Protocol):
     def keep_one_currency(self) -> None:
         """Let the CRM have one currency only."""
 
-    def account(self, name: str = "Acme Corp") -> str:
-        """An account; its id."""
+    def account(self, name: str = "Acme Corp", owner: str | None = None) -> str:
+        """An account, and whose it is; its id."""
 
     def deal(self, account: str) -> str:
         """A closed and won opportunity; its id."""
@@ -443,6 +443,15 @@ class TestLookups:
         assert connection.product_ids([]) == {}
 
     @pytest.mark.requirement("R03")
+    @pytest.mark.requirement("BB02")
+    def test_accounts_come_with_their_owner(self, crm: DocumentsHarness) -> None:
+        rep = crm.user("Rep")
+        owned, gone = crm.account("Owned", owner=rep), crm.account("Gone")
+        crm.delete_record(gone)
+        found = crm.connect().owners([owned[:15], gone, rep, "no id"])
+        assert {account: owner.id for account, owner in found.items()} == {owned: rep}
+        assert found[owned].name == "Rep"
+
     def test_people_come_with_their_manager_and_whether_they_are_still_there(self, crm: DocumentsHarness) -> None:
         manager = crm.user("Boss")
         rep = crm.user("Rep", manager, active=False)

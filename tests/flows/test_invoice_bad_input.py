@@ -228,6 +228,9 @@ def test_rows_that_somebody_holds_wait_and_are_written_once_they_are_free(office
     assert (held.outcome, held.queue) == (Outcome.QUEUED, Queue.RETRY)
     for record in (copy["Id"], account):
         office.world.org.lock(record, 0)
+    down = office.world.integration(erp=office.world.tryton(server_url="http://127.0.0.1:9"))
+    (held,) = [each for each in office.sync(integration=down).rows if each.crm_id == account]
+    assert (held.queue, "which tells the fiscal years" in held.reason) == (Queue.RETRY, True)
     office.sync()
     office.check(account, party)
     assert figures_of(office, account, "ERP_Open_Balance__c") == [200]
