@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -171,6 +172,27 @@ def test_an_order_that_is_deleted_in_the_erp_is_told_to_its_opportunity(office: 
     assert office.row(office.sync(order_status_sync), order, "order").outcome is Outcome.WRITTEN
     assert office.world.crm(deal, "ERP_Status__c")["ERP_Status__c"] == "Cancelled"
     assert not office.rows(f"SELECT Id FROM ERP_Order__c WHERE ERP_Id__c = '{order}'")
+
+
+@pytest.mark.requirement("GB09")
+def test_an_invoice_that_is_deleted_in_the_erp_counts_no_more_at_its_opportunity_and_account(office: Office) -> None:
+    account, party = office.buyer()
+    deal, invoice = office.invoice(account, party)
+    office.books.post(US, invoice)
+    office.sync(backfill=True)
+    # Tryton never deletes what is posted; what another ERP has deleted since, the ledger and the CRM still have.
+    with office.world.integration().ledger.open().for_integration("test") as store:
+        known = store.documents("invoice", "main", [invoice])[invoice]
+        store.save_documents([replace(known, erp_id="99999999", number="DELETED")])
+    copy = {"ERP_Id__c": "99999999", "Name": "DELETED", "Account__c": account, "Opportunity__c": deal, "Total__c": 300}
+    office.world.company.create("ERP_Invoice__c", [copy])
+    office.world.company.sf.Opportunity.update(deal, {"ERP_Invoiced__c": 600, "ERP_Invoice_Number__c": "DELETED"})
+    assert office.row(office.sync(), "99999999").outcome is Outcome.WRITTEN
+    office.check(account, party)
+    shown = office.world.crm(deal, "ERP_Invoiced__c", "ERP_Invoice_Number__c")
+    number = office.books.told(US, invoice)["number"]
+    assert (shown["ERP_Invoiced__c"], shown["ERP_Invoice_Number__c"]) == (300, number)
+    assert figures_of(office, account, "ERP_Open_Balance__c") == [300]
 
 
 # -------------------------------------------------------------------- an org in disorder
