@@ -1,6 +1,7 @@
 """Flows: business processes that an operator runs."""
 
 from prefect_crm_erp.flows.account_sync import account_sync
+from prefect_crm_erp.flows.collection_report import collection_report
 from prefect_crm_erp.flows.currency_reconciliation import currency_reconciliation
 from prefect_crm_erp.flows.duplicate_report import duplicate_report
 from prefect_crm_erp.flows.exchange_rate_sync import exchange_rate_sync
@@ -14,6 +15,7 @@ from prefect_crm_erp.flows.reconcile import reconcile
 
 __all__ = [
     "account_sync",
+    "collection_report",
     "currency_reconciliation",
     "duplicate_report",
     "exchange_rate_sync",

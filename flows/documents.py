@@ -17,6 +17,7 @@ from prefect_crm_erp.tasks.document_extract import document_pages, extract_docum
 from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_kinds import INVOICES, ORDERS, DocumentKind
 from prefect_crm_erp.tasks.document_link import link_documents, orders_to_copy
+from prefect_crm_erp.tasks.document_remember import remember_documents
 from prefect_crm_erp.tasks.document_report import record_document_outcomes, report_documents
 from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.document_sweep import sweep_documents
@@ -106,13 +107,14 @@ def _bring(
 
 
 def _page_road(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> None:
-    """link → orders first → write → show on opportunities → park → record."""
+    """link → orders first → write → show on opportunities → remember → park → record."""
     page = link_documents(run, slot, page)
     if page.records and page.records[0].what is not ORDERS:
         for orders in _orders_first(run, slot, page):
             _page_road(run, slot, orders)
     page = write_documents(run, slot, page)
     show_on_opportunities(run, page)
+    remember_documents(run, page)
     page = park_records(run, page)
     record_document_outcomes(run, page)
 

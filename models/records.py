@@ -86,6 +86,8 @@ class AccountSales(Record):
     )
     erp_last_invoice_on: date | None = None
     erp_last_invoice_number: str | None = None
+    erp_last_invoice_status: str | None = Field(default=None, description="As `InvoiceStatus` names it.")
+    erp_last_invoice_terms: str | None = Field(default=None, description="Payment terms of the last invoice.")
     erp_average_order: Amount | None = Field(default=None, description="Average of the invoiced orders without tax.")
 
 

@@ -78,15 +78,22 @@ def _noted(run: DocumentRun, slot: ErpSlot, what: DocumentKind, page: Page[Any])
 def _waiting(run: DocumentRun, slot: ErpSlot, what: DocumentKind) -> list[str]:
     """Documents that do not stand in the CRM and that something has changed for: they are to be tried again.
 
-    One whose customer still has no account, and one that this run has read already, is left where it is.
+    One whose customer still has no account, and one that this run has read already, is left where it is. One that
+    stands there and that its deal did not take comes, too.
     """
-    found: list[str] = []
+    found = _owed(run, slot, what)
     for page in run.store.document_ids(what.name, slot.value, waiting_only=True):
         known = run.store.documents(what.name, slot.value, page)
         read = run.store.noted(run.run_id, [document_key(slot, what, erp_id) for erp_id in known])
         left = [each for erp_id, each in known.items() if document_key(slot, what, erp_id) not in read]
         found += _with_account(run, slot, left)
     return found
+
+
+def _owed(run: DocumentRun, slot: ErpSlot, what: DocumentKind) -> list[str]:
+    start = document_key(slot, what, "")
+    keys = [entry.key for entry in run.store.parked(kind=run.owed_kind) if entry.key.startswith(start)]
+    return [key.removeprefix(start) for key in keys]
 
 
 def _with_account(run: DocumentRun, slot: ErpSlot, documents: Sequence[Document]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from prefect_crm_erp.blocks.crm.base import DocumentRow
@@ -26,9 +27,20 @@ class DocumentItem(Traveller):
         opportunity_id: 18-character id of the opportunity that it comes from.
         rows: Its copy with all that belongs to it, the document itself first.
         crm_id: 18-character id of the copy, where the CRM told it.
+        opportunity_is_gone: Whether the CRM has the opportunity no more, so that the copy stands without it.
     """
 
-    __slots__ = ("_slot", "account_id", "crm_id", "document", "known", "opportunity_id", "rows", "what")
+    __slots__ = (
+        "_slot",
+        "account_id",
+        "crm_id",
+        "document",
+        "known",
+        "opportunity_id",
+        "opportunity_is_gone",
+        "rows",
+        "what",
+    )
 
     def __init__(self, what: DocumentKind, slot: ErpSlot, document: AnyDocument) -> None:
         super().__init__()
@@ -40,6 +52,7 @@ class DocumentItem(Traveller):
         self.opportunity_id: str | None = None
         self.rows: list[DocumentRow] = []
         self.crm_id: str | None = None
+        self.opportunity_is_gone = False
 
     @property
     def slot(self) -> ErpSlot:
@@ -90,6 +103,21 @@ class DocumentItem(Traveller):
     def children(self) -> tuple[str, ...]:
         """References of what belongs to it."""
         return tuple(row.erp_id for row in self.rows[1:])
+
+    def leave_opportunity(self) -> None:
+        """Stand at the account alone: the CRM has the opportunity no more."""
+        head, *rest = self.rows
+        self.rows = [replace(head, values=dict(head.values) | {"opportunity_id": None}), *rest]
+        self.opportunity_is_gone = True
+
+    def return_to_opportunity(self, rows: list[DocumentRow]) -> None:
+        """Take back that the opportunity is gone.
+
+        Args:
+            rows: The rows as they were before.
+        """
+        self.rows = rows
+        self.opportunity_is_gone = False
 
     def digest(self) -> str:
         """Fingerprint of what is to stand in the CRM; the time of the last change says nothing new by itself."""

@@ -59,6 +59,19 @@ class DocumentRun(StreamsRun):
         """The day of the run, in UTC."""
         return self.started_at.date()
 
+    @property
+    def owed_kind(self) -> str:
+        """The ledger's kind for what accounts and deals do not show yet of documents, because the CRM refused it.
+
+        Keys are those of the documents that a deal does not show, and ids of accounts without their figures.
+        """
+        return f"{self.kind} write back"
+
+    @property
+    def queue_kinds(self) -> tuple[str, ...]:
+        """Documents wait in a queue, or for being shown."""
+        return (self.kind, self.owed_kind)
+
     def record_url(self, key: str) -> str | None:
         """Documents have their key from the ERP: the CRM knows no record by it."""
         return None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.ledger import SourceRecord
+from prefect_crm_erp.blocks.ledger import Document, ParkEntry, SourceRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
-from prefect_crm_erp.models.outcomes import Change, Outcome, ReportRow
+from prefect_crm_erp.models.errors import ConnectorError
+from prefect_crm_erp.models.outcomes import Change, Outcome, ReportRow, Verdict, queue_for
 from prefect_crm_erp.tasks.document_item import document_key
 from prefect_crm_erp.tasks.document_kinds import DocumentKind
 from prefect_crm_erp.tasks.document_run import DocumentRun
+from prefect_crm_erp.tasks.opportunity_figures import show_without
 from prefect_crm_erp.tasks.write_back import erp_reference
 
 _IDS_PER_PAGE = 5000
@@ -42,28 +46,48 @@ def sweep_documents(run: DocumentRun, slot: ErpSlot, what: DocumentKind) -> int:
 
 
 def _delete(run: DocumentRun, slot: ErpSlot, what: DocumentKind, erp_ids: list[str]) -> None:
+    """Delete copies, and what opportunities show of them; the ledger forgets only what is nowhere shown any more."""
     known = run.store.documents(what.name, slot.value, erp_ids)
     names = {erp_id: f"{what.name.capitalize()} {each.number or erp_id}" for erp_id, each in known.items()}
     keys = {erp_id: document_key(slot, what, erp_id) for erp_id in known}
     run.store.note_read(run.run_id, [SourceRecord(keys[each], names[each], None) for each in known])
-    refused: dict[str, str] = {}
+    refused: dict[str, Verdict] = {}
     if known and not run.dry_run:
-        results = run.crm.delete_documents(what.object, [erp_reference(slot, each) for each in known])
-        refused = {
-            erp_id: str(result.error) for erp_id, result in zip(known, results, strict=True) if result.error is not None
-        }
-        run.store.drop_documents(what.name, slot.value, [each for each in known if each not in refused])
-        run.store.resolve(run.kind, [keys[each] for each in known if each not in refused], resolution="gone")
+        refused = _not_deleted(run, slot, what, known)
+        done = [each for each in known if each not in refused]
+        run.store.drop_documents(what.name, slot.value, done)
+        for kind in run.queue_kinds:
+            run.store.resolve(kind, [keys[each] for each in done], resolution="gone")
+        run.store.park(run.run_id, [_entry(run, keys[each], names[each], refused[each]) for each in refused])
     run.store.note_outcomes(run.run_id, [_row(run, keys[each], names[each], refused.get(each)) for each in known])
 
 
-def _row(run: DocumentRun, key: str, name: str, refusal: str | None) -> ReportRow:
-    if refusal is not None:
-        return ReportRow(
-            crm_id=key,
-            name=name,
-            outcome=Outcome.EXCLUDED,
-            reason=f"It is gone from the ERP, but not deleted: {refusal}",
-        )
+def _not_deleted(
+    run: DocumentRun, slot: ErpSlot, what: DocumentKind, known: Mapping[str, Document]
+) -> dict[str, Verdict]:
+    """Delete the copies; why some of them, or what opportunities show of them, are still there, by ERP id."""
+    results = run.crm.delete_documents(what.object, [erp_reference(slot, each) for each in known])
+    refused = {
+        erp_id: _waits(result.error, f"It is gone from the ERP, but not deleted: {result.error}")
+        for erp_id, result in zip(known, results, strict=True)
+        if result.error is not None
+    }
+    deleted = {erp_id: each for erp_id, each in known.items() if erp_id not in refused}
+    for erp_id, error in show_without(run, what, deleted).items():
+        refused[erp_id] = _waits(error, f"It is gone from the ERP, but its opportunity still shows it: {error}")
+    return refused
+
+
+def _waits(error: ConnectorError, reason: str) -> Verdict:
+    return Verdict.queued(queue_for(error), reason, error=type(error).__name__)
+
+
+def _entry(run: DocumentRun, key: str, name: str, verdict: Verdict) -> ParkEntry:
+    return ParkEntry(kind=run.kind, key=key, name=name, verdict=verdict, retry=run.retry_policy)
+
+
+def _row(run: DocumentRun, key: str, name: str, verdict: Verdict | None) -> ReportRow:
+    if verdict is not None:
+        return ReportRow(crm_id=key, name=name, outcome=verdict.outcome, queue=verdict.queue, reason=verdict.reason)
     change = Change(f"{run.crm.system}: the copy", "there", None, "it is gone from the ERP")
     return ReportRow(crm_id=key, name=name, outcome=Outcome.WRITTEN, changes=(change,))

@@ -22,6 +22,7 @@ pytest_plugins = (
     "fixtures_salesforce",
     "fixtures_salesforce_documents",
     "fixtures_tryton",
+    "office",
     "world",
 )
 

@@ -71,6 +71,14 @@ def people(connection: Connection, user_ids: Collection[str]) -> dict[str, Perso
     return {row["Id"]: _person(row, row.get("Manager")) for row in rows}
 
 
+def owners(connection: Connection, accounts: Collection[str]) -> dict[str, Person]:
+    """Owners of accounts, by the ids of these."""
+    ids = sorted({salesforce_id(each) for each in accounts if is_salesforce_id(each)})
+    owner_of = {row["Id"]: row["OwnerId"] for row in by_values(connection, ["Id", "OwnerId"], "Account", "Id", ids)}
+    found = people(connection, set(owner_of.values()))
+    return {account: found[owner] for account, owner in owner_of.items() if owner in found}
+
+
 def _person(row: Mapping[str, Any], manager: Mapping[str, Any] | None = None) -> Person:
     above = _person(manager) if manager else None
     return Person(row["Id"], row["Name"], row["Email"], bool(row["IsActive"]), above)

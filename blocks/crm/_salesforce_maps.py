@@ -242,6 +242,8 @@ SALES = FieldMap(
         FieldPair("erp_days_to_pay", "ERP_Days_To_Pay__c", NUMBER),
         FieldPair("erp_last_invoice_on", "ERP_Last_Invoice_Date__c", DAY),
         FieldPair("erp_last_invoice_number", "ERP_Last_Invoice_Number__c"),
+        FieldPair("erp_last_invoice_status", "ERP_Last_Invoice_Status__c"),
+        FieldPair("erp_last_invoice_terms", "ERP_Last_Invoice_Terms__c"),
         FieldPair("erp_average_order", "ERP_Average_Order__c", NUMBER),
     ]
 )
@@ -323,7 +325,17 @@ ALWAYS_WRITTEN = {
 SYNC_STATUSES = ("Synced", *(queue.value for queue in Queue))
 """Values of `ERP_Sync_Status__c` that flows write."""
 
-SHORTENED = frozenset({"erp_status", "erp_sync_error", "erp_payment_terms", "erp_invoice_number", "erp_invoice_status"})
+SHORTENED = frozenset(
+    {
+        "erp_status",
+        "erp_sync_error",
+        "erp_payment_terms",
+        "erp_invoice_number",
+        "erp_invoice_status",
+        "erp_last_invoice_status",
+        "erp_last_invoice_terms",
+    }
+)
 """What is cut to the field's length: words for people. A number that identifies something is refused instead."""
 
 

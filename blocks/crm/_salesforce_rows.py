@@ -16,7 +16,8 @@ from prefect_crm_erp.models.keys import chunks
 ROWS_PER_CALL = 200
 _LOCK_ATTEMPTS = 4
 _LOCK_PAUSE_SECONDS = 0.5
-_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
+GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
+"""Codes by which Salesforce says that a row is not there any more."""
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ def _deleting(connection: Connection) -> Callable[[Sequence[str]], list[Upserted
 
 
 def _done_if_gone(outcome: Upserted) -> Upserted:
-    gone = isinstance(outcome.error, RejectedRecordError) and outcome.error.code in _GONE
+    gone = isinstance(outcome.error, RejectedRecordError) and outcome.error.code in GONE
     return Upserted(None) if gone else outcome
 
 

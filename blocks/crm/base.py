@@ -359,7 +359,7 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         """Write values back, in as few calls as the CRM allows; one refused row does not stop the others.
 
         Returns:
-            One result for each update, in the same order.
+            One result for each update, in the same order; `GoneRecordError` for a record that is not there any more.
 
         Raises:
             TransientError: The system is not available. The values are idempotent: the same call may be made again.
@@ -442,6 +442,10 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
 
     def people(self, user_ids: Collection[str]) -> dict[str, Person]:
         """Users by 18-character id, each with its manager; ids that are no users are left out."""
+        return {}
+
+    def owners(self, accounts: Collection[str]) -> dict[str, Person]:
+        """Owners of accounts by the 18-character ids of these; accounts that are gone are left out."""
         return {}
 
     @abstractmethod

@@ -18,7 +18,7 @@ from prefect_crm_erp.blocks.crm._salesforce_candidates import account_candidates
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_documents import DocumentWriter, delete_documents
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
-from prefect_crm_erp.blocks.crm._salesforce_lookups import people, product_ids
+from prefect_crm_erp.blocks.crm._salesforce_lookups import owners, people, product_ids
 from prefect_crm_erp.blocks.crm._salesforce_plan import AUTO, Policy
 from prefect_crm_erp.blocks.crm._salesforce_prices import Prices
 from prefect_crm_erp.blocks.crm._salesforce_rates import Rates
@@ -462,6 +462,10 @@ class Salesforce(CRM):
     def people(self, user_ids: Collection[str]) -> dict[str, Person]:
         """Users by id (15 or 18 characters), each with its manager; see `CRM.people`."""
         return people(self._connection, user_ids)
+
+    def owners(self, accounts: Collection[str]) -> dict[str, Person]:
+        """Owners of accounts (15 or 18 characters), each with its manager; see `CRM.owners`."""
+        return owners(self._connection, accounts)
 
     def url(self, record_id: str) -> str:
         """Address under which a person opens the record in Lightning."""

@@ -238,6 +238,7 @@ class Document:
     status: str | None = None
     currency: str | None = None
     company_currency: str | None = None
+    payment_terms: str | None = None
     issued_on: date | None = None
     due_date: date | None = None
     paid_on: date | None = None

@@ -197,6 +197,7 @@ class DocumentRow(Base):
     status: Mapped[str | None] = mapped_column(FreeText)
     currency: Mapped[str | None] = mapped_column(FreeText)
     company_currency: Mapped[str | None] = mapped_column(FreeText)
+    payment_terms: Mapped[str | None] = mapped_column(FreeText)
     issued_on: Mapped[date | None] = mapped_column(Date)
     due_date: Mapped[date | None] = mapped_column(Date)
     paid_on: Mapped[date | None] = mapped_column(Date)

@@ -19,6 +19,7 @@ from world import World
 from prefect_crm_erp.blocks import Integration
 from prefect_crm_erp.flows import (
     account_sync,
+    collection_report,
     currency_reconciliation,
     duplicate_report,
     exchange_rate_sync,
@@ -34,6 +35,7 @@ OTHERS: dict[str, tuple[Any, timedelta | str, dict[str, Any]]] = {
     "orders and deliveries": (order_status_sync, timedelta(minutes=15), {"dry_run": True}),
     "invoices and payments": (invoice_back_sync, timedelta(minutes=15), {"dry_run": True}),
     "pending approvals": (pending_approvals, timedelta(hours=1), {"dry_run": True}),
+    "monthly collection report": (collection_report, "0 6 1 * *", {}),
     "daily reconciliation": (reconcile, "30 5 * * *", {}),
     "daily exchange rates": (exchange_rate_sync, "15 4 * * *", {"dry_run": True}),
     "monthly currency reconciliation": (currency_reconciliation, "0 6 2 * *", {}),
