@@ -1,4 +1,4 @@
-"""`python -m benchmarks.invoices --invoices 10000`: invoices and payments of an ERP show in Salesforce, and the proof."""
+"""`python -m benchmarks.invoices --invoices 10000`: the documents of an ERP show in Salesforce, and the proof."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def documents(invoices: Sequence[SampleInvoice], first_change: datetime | None =
     """Rows of the invoices with their moves and payments, by model; without time where the stand-in gives it."""
     rows: dict[str, list[Row]] = {
         "account.invoice": [_invoice(each) for each in invoices],
-        "account.invoice.line": [_line(each, place, line) for each in invoices for place, line in enumerate(each.lines)],
+        "account.invoice.line": list(chain.from_iterable(map(_lines, invoices))),
         "account.move": list(chain.from_iterable(map(_moves, invoices))),
         "account.move.line": list(chain.from_iterable(map(_move_lines, invoices))),
     }
@@ -83,9 +83,7 @@ def documents(invoices: Sequence[SampleInvoice], first_change: datetime | None =
 
 def on_the_wire(rows: dict[str, list[Row]]) -> dict[str, list[Row]]:
     """Rows in the form in which the side door takes them."""
-    return {
-        model: [{name: kept(value) for name, value in row.items()} for row in some] for model, some in rows.items()
-    }
+    return {model: [{name: kept(value) for name, value in row.items()} for row in some] for model, some in rows.items()}
 
 
 # ---------------------------------------------------------------------- what documents refer to
@@ -97,13 +95,14 @@ def _references(customers: Sequence[SampleCustomer], changed: datetime) -> dict[
     parties = [{"id": customer_id(each.number), "code": str(each.number), "name": each.name} for each in customers]
     return {
         "currency.currency": [
-            {"id": place, "code": currency, "rate": Decimal(1), "active": True}
-            for place, (*_, currency, _) in numbered
+            {"id": place, "code": currency, "rate": Decimal(1), "active": True} for place, (*_, currency, _) in numbered
         ],
         "party.party": [*own, *parties],
         "company.company": [{"id": place, "party": place, "currency": place} for place, _ in numbered],
         "product.uom": [{"id": 1, "name": "Unit"}],
-        "product.product": [{"id": place, "code": each.sku, "name": each.name} for place, each in enumerate(PRODUCTS, 1)],
+        "product.product": [
+            {"id": place, "code": each.sku, "name": each.name} for place, each in enumerate(PRODUCTS, 1)
+        ],
         "account.invoice.payment_term": [{"id": place, "name": name} for name, place in _TERMS.items()],
         "account.journal": [
             {"id": _SALES_JOURNAL, "name": "Revenue", "type": "revenue"},
@@ -166,6 +165,10 @@ def _invoice(invoice: SampleInvoice) -> Row:
     }
 
 
+def _lines(invoice: SampleInvoice) -> list[Row]:
+    return [_line(invoice, place, line) for place, line in enumerate(invoice.lines)]
+
+
 def _line(invoice: SampleInvoice, place: int, line: SampleLine) -> Row:
     return {
         "of": invoice.number,
@@ -203,8 +206,9 @@ def _moves(invoice: SampleInvoice) -> Iterator[Row]:
 def _move_lines(invoice: SampleInvoice) -> Iterator[Row]:
     billed, party = _move_id(invoice), customer_id(invoice.customer)
     settled = None if invoice.balance else invoice_id(invoice)
-    yield _booked(invoice, 0, billed, _RECEIVABLE, invoice.total, party=party, maturity_date=invoice.due,
-                  reconciliation=settled)
+    yield _booked(
+        invoice, 0, billed, _RECEIVABLE, invoice.total, party=party, maturity_date=invoice.due, reconciliation=settled
+    )
     for place, line in enumerate(invoice.lines):
         origin = f"account.invoice.line,{line_id(invoice, place)}"
         yield _booked(invoice, 1 + place, billed, _REVENUE, -line.amount, origin=origin)

@@ -119,7 +119,9 @@ def _compare(proof: Proof, name: str, found: list[Row], expected: dict[str, Row]
         has = {path: _at(row, path) for path in wanted}
         if has != wanted:
             proof.wrong += 1
-            differing = [f"{path} {has[path]!r} instead of {wanted[path]!r}" for path in wanted if has[path] != wanted[path]]
+            differing = [
+                f"{path} {has[path]!r} instead of {wanted[path]!r}" for path in wanted if has[path] != wanted[path]
+            ]
             _note(proof, f"{name} {key}: {'; '.join(differing)}")
     proof.not_written += len(expected)
     for key in expected:

@@ -48,7 +48,7 @@ def saved_integration(
     """
     with (
         prefect_server(folder) as server,
-        (started or running_systems(folder, empty=True, progress=tell)) as systems,
+        started or running_systems(folder, empty=True, progress=tell) as systems,
     ):
         server.wait()
         # Prefect reads where its server is when it is imported.

@@ -13,7 +13,7 @@ from prefect_crm_erp.models.errors import ConfigurationError, TransientError
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.account_figures import show_sales
 from prefect_crm_erp.tasks.claims import Turn
-from prefect_crm_erp.tasks.document_extract import document_pages, extract_documents, named_documents
+from prefect_crm_erp.tasks.document_extract import document_pages, extract_documents, look_for_changes, named_documents
 from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_kinds import INVOICES, ORDERS, DocumentKind
 from prefect_crm_erp.tasks.document_link import link_documents, orders_to_copy
@@ -73,6 +73,8 @@ def bring_documents(run: DocumentRun, source: str, records: Sequence[str] | None
         with Turn(run, TURN, "all").taken() as is_mine:
             if not is_mine:
                 raise TransientError("Another run is bringing documents; run this one again when it has ended")
+            for slot in run.used_slots:
+                _begin(run, slot, records, since)
             named = ids_by_number(run, records) if records is not None else None
             progress = start_progress(source)
             done = sum(_bring(run, slot, what, named, since, progress) for what in run.what for slot in run.used_slots)
@@ -82,6 +84,14 @@ def bring_documents(run: DocumentRun, source: str, records: Sequence[str] | None
             report = report_documents(run, source)
         note(report, report.source)
         return report
+
+
+def _begin(run: DocumentRun, slot: ErpSlot, records: Sequence[str] | None, since: datetime | None) -> None:
+    """Look at an ERP, and check it before it is read."""
+    if records is None:
+        look_for_changes(run, slot, since)
+    if not run.quiet.get(slot):
+        run.check(slot)
 
 
 def _bring(

@@ -50,7 +50,9 @@ def light_erp(file: Path) -> Iterator[TrytonAccess]:
 
 def _access(url: str, file: Path) -> TrytonAccess:
     store = Store(file)
-    rows = store.read("company.company", store.ids("company.company", []), ["party.name", "party.code", "currency.code"])
+    rows = store.read(
+        "company.company", store.ids("company.company", []), ["party.name", "party.code", "currency.code"]
+    )
     store.close()
     companies = [
         CompanyAccess(row["party."]["code"], row["id"], row["party."]["name"], row["currency."]["code"]) for row in rows
@@ -58,9 +60,7 @@ def _access(url: str, file: Path) -> TrytonAccess:
     # Whoever else may sign in to Tryton is not known here.
     nobody = dict.fromkeys(("admin_user", "admin_password", "finance_user", "finance_password"), "")
     nobody |= dict.fromkeys(("vp_finance_user", "vp_finance_password"), "")
-    return TrytonAccess(
-        url=url, database=DATABASE, user=USER, password=PASSWORD, companies=tuple(companies), **nobody
-    )
+    return TrytonAccess(url=url, database=DATABASE, user=USER, password=PASSWORD, companies=tuple(companies), **nobody)
 
 
 def change_records(url: str, rows: dict[str, list[dict[str, Any]]]) -> None:

@@ -151,7 +151,13 @@ def main() -> None:
     listener = listen(HOST, 0)
     app = LightErp(Store(parser.parse_args().file)).app()
     config = uvicorn.Config(
-        app, loop="asyncio", ws="none", lifespan="off", log_config=None, access_log=False, date_header=False,
+        app,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        date_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
     server = uvicorn.Server(config)

@@ -119,8 +119,11 @@ class Store:
     def _plain(self, model: str, ids: Collection[int], tree: Tree) -> dict[int, Row]:
         """The records with the fields that are columns of their table."""
         kinds = {name: field_of(model, name) for name in tree if name != "id"}
-        told = {name: _TOLD[kind if isinstance(kind, Kind) else Kind.INTEGER] for name, kind in kinds.items()
-                if isinstance(kind, Kind | One)}
+        told = {
+            name: _TOLD[kind if isinstance(kind, Kind) else Kind.INTEGER]
+            for name, kind in kinds.items()
+            if isinstance(kind, Kind | One)
+        }
         columns = ", ".join(["id", *(f'"{name}"' for name in told)])
         readers = list(enumerate(told.items(), 1))
         rows: dict[int, Row] = {}
