@@ -18,8 +18,8 @@ from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.extract import OVERLAP
 from prefect_crm_erp.tasks.match import CUSTOMER
 
-PAGE_SIZE = 2000
-"""Documents of a page: from so many rows on the CRM takes them as one job, which costs fewer calls."""
+PAGE_SIZE = 5000
+"""Documents of a page: many rows go to the CRM as one job, which costs few calls however many they are."""
 _IDS_PER_READ = 200
 
 

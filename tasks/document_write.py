@@ -71,8 +71,8 @@ def _make_rows(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> Non
         values["company"] = companies.get(item.document.company_id)
         values["url"] = run.erps[slot].url(item.document)
         currency = getattr(item.document, "currency", None)
-        item.rows = [DocumentRow(item.what.object, item.reference, values, currency)]
-        item.rows += _parts(run, slot, item, currency)
+        head = DocumentRow(item.what.object, item.reference, values, currency)
+        item.rows = [head, *_parts(run, slot, item, currency)]
 
 
 def _links(run: DocumentRun, slot: ErpSlot, item: DocumentItem, orders: Mapping[str, Document]) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _changes(run: DocumentRun, item: DocumentItem) -> list[Change]:
     known, document = item.known, item.document
     changes: list[Change] = []
     for name in _TOLD:
-        after = getattr(document, name, None)
+        after = _get(document, name)
         before = getattr(known, name, None) if known and known.fingerprint else None
         if after is not None and _in_words(before) != _in_words(after):
             title = f"{run.crm.system}: {name.replace('_', ' ').capitalize()}"
@@ -183,22 +183,27 @@ def _remembered(item: DocumentItem) -> Document:
         order_keys=item.order_keys,
         fingerprint=item.digest() if stands else None,
         children=item.children if stands else tuple(sorted(kept)),
-        type=getattr(document, "type", None),
+        type=_get(document, "type"),
         status=str(document.status) if document.status else None,
-        currency=getattr(document, "currency", None),
-        company_currency=getattr(document, "company_currency", None),
+        currency=_get(document, "currency"),
+        company_currency=_get(document, "company_currency"),
         issued_on=_first(document, "date", "order_date", "shipped_on"),
-        due_date=getattr(document, "due_date", None),
-        paid_on=getattr(document, "paid_on", None),
-        untaxed=getattr(document, "untaxed", None),
+        due_date=_get(document, "due_date"),
+        paid_on=_get(document, "paid_on"),
+        untaxed=_get(document, "untaxed"),
         total=_first(document, "total", "amount"),
-        balance=getattr(document, "balance", None),
-        company_untaxed=getattr(document, "company_untaxed", None),
+        balance=_get(document, "balance"),
+        company_untaxed=_get(document, "company_untaxed"),
         company_total=_first(document, "company_total", "company_amount"),
-        company_balance=getattr(document, "company_balance", None),
+        company_balance=_get(document, "company_balance"),
         modified_at=document.modified_at,
     )
 
 
-def _first(document: object, *names: str) -> Any:
-    return next((value for name in names if (value := getattr(document, name, None)) is not None), None)
+def _first(document: Record, *names: str) -> Any:
+    return next((value for name in names if (value := _get(document, name)) is not None), None)
+
+
+def _get(document: Record, name: str) -> Any:
+    """A value of a document; None where documents of its kind have none of that name."""
+    return vars(document).get(name)
