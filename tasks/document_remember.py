@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.blocks.ledger import Document
 from prefect_crm_erp.models.outcomes import Outcome, Verdict
 from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.models.records import Record
 from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_kinds import DELIVERIES, INVOICES, ORDERS
 from prefect_crm_erp.tasks.document_run import DocumentRun
@@ -77,25 +78,30 @@ def as_document(item: DocumentItem) -> Document:
         opportunity_id=item.opportunity_id,
         order_ids=item.order_ids,
         order_keys=item.order_keys,
-        type=getattr(document, "type", None),
+        type=_get(document, "type"),
         status=str(document.status) if document.status else None,
-        currency=getattr(document, "currency", None),
-        company_currency=getattr(document, "company_currency", None),
-        payment_terms=getattr(document, "payment_terms", None),
+        currency=_get(document, "currency"),
+        company_currency=_get(document, "company_currency"),
+        payment_terms=_get(document, "payment_terms"),
         issued_on=_first(document, "date", "order_date", "shipped_on"),
-        due_date=getattr(document, "due_date", None),
-        paid_on=getattr(document, "paid_on", None),
-        untaxed=getattr(document, "untaxed", None),
+        due_date=_get(document, "due_date"),
+        paid_on=_get(document, "paid_on"),
+        untaxed=_get(document, "untaxed"),
         total=_first(document, "total", "amount"),
-        balance=getattr(document, "balance", None),
-        company_untaxed=getattr(document, "company_untaxed", None),
+        balance=_get(document, "balance"),
+        company_untaxed=_get(document, "company_untaxed"),
         company_total=_first(document, "company_total", "company_amount"),
-        company_balance=getattr(document, "company_balance", None),
+        company_balance=_get(document, "company_balance"),
         modified_at=document.modified_at,
         submitted_at=_first(document, "submitted_at", "pending_since"),
-        approved_at=getattr(document, "approved_at", None),
+        approved_at=_get(document, "approved_at"),
     )
 
 
-def _first(document: object, *names: str) -> Any:
-    return next((value for name in names if (value := getattr(document, name, None)) is not None), None)
+def _first(document: Record, *names: str) -> Any:
+    return next((value for name in names if (value := _get(document, name)) is not None), None)
+
+
+def _get(document: Record, name: str) -> Any:
+    """A value of a document; None where documents of its kind have none of that name."""
+    return vars(document).get(name)

@@ -27,8 +27,8 @@ def make_rows(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> None
         values["company"] = companies.get(item.document.company_id)
         values["url"] = run.erps[slot].url(item.document)
         currency = getattr(item.document, "currency", None)
-        item.rows = [DocumentRow(item.what.object, item.reference, values, currency)]
-        item.rows += _parts(run, slot, item, currency)
+        head = DocumentRow(item.what.object, item.reference, values, currency)
+        item.rows = [head, *_parts(run, slot, item, currency)]
 
 
 def _links(slot: ErpSlot, item: DocumentItem, orders: Mapping[str, Document]) -> dict[str, Any]:

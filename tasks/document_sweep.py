@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -11,12 +12,15 @@ from prefect_crm_erp.blocks.ledger import Document, ParkEntry, SourceRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.models.outcomes import Change, Outcome, ReportRow, Verdict, queue_for
+from prefect_crm_erp.models.paging import Cursor
 from prefect_crm_erp.tasks.document_item import document_key
 from prefect_crm_erp.tasks.document_kinds import DocumentKind
 from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.opportunity_figures import show_without
 from prefect_crm_erp.tasks.write_back import erp_reference
 
+SWEEP_EVERY = timedelta(hours=1)
+"""How often an ERP in which nothing changes is asked whether it has deleted something."""
 _IDS_PER_PAGE = 5000
 
 
@@ -24,25 +28,46 @@ _IDS_PER_PAGE = 5000
 def sweep_documents(run: DocumentRun, slot: ErpSlot, what: DocumentKind) -> int:
     """Delete the copies of documents that the ERP has no more.
 
-    Only where the ERP has fewer documents than the ledger are all of them asked for: that they are as many is one call.
+    Only where the ERP has fewer documents than the ledger are all of them asked for: that they are as many is one call,
+    with each run that reads changes, and every hour where there are none.
 
     Returns:
         How many were deleted.
     """
-    if run.forced or not run.is_up(slot, ()):
+    if run.forced or not run.is_up(slot, ()) or not _is_due(run, slot, what):
+        return 0
+    run.check(slot)
+    if not run.is_up(slot, ()):
         return 0
     with run.guard(slot, ()):
-        there = run.erps[slot].count(what.record)
-        if there is not None and there >= run.store.count_documents(what.name, slot.value):
-            return 0
-        gone = [
-            erp_id
-            for page in run.store.document_ids(what.name, slot.value, _IDS_PER_PAGE)
-            for erp_id in sorted(set(page) - run.erps[slot].existing(what.record, page))
-        ]
+        gone = _gone(run, slot, what)
         _delete(run, slot, what, gone)
+        if not run.dry_run:
+            run.store.advance(_stream(slot, what), Cursor(run.started_at))
         return len(gone)
     return 0
+
+
+def _stream(slot: ErpSlot, what: DocumentKind) -> str:
+    """Name under which the ledger keeps when an ERP was last swept."""
+    return f"sweep of {what.name} documents of {slot.value}"
+
+
+def _is_due(run: DocumentRun, slot: ErpSlot, what: DocumentKind) -> bool:
+    last = run.store.watermark(_stream(slot, what))
+    return not run.quiet.get(slot) or last is None or last.modified_at <= run.started_at - SWEEP_EVERY
+
+
+def _gone(run: DocumentRun, slot: ErpSlot, what: DocumentKind) -> list[str]:
+    """Documents that the ledger knows and the ERP has no more."""
+    there = run.erps[slot].count(what.record)
+    if there is not None and there >= run.store.count_documents(what.name, slot.value):
+        return []
+    return [
+        erp_id
+        for page in run.store.document_ids(what.name, slot.value, _IDS_PER_PAGE)
+        for erp_id in sorted(set(page) - run.erps[slot].existing(what.record, page))
+    ]
 
 
 def _delete(run: DocumentRun, slot: ErpSlot, what: DocumentKind, erp_ids: list[str]) -> None:

@@ -143,7 +143,7 @@ def _changes(run: DocumentRun, item: DocumentItem) -> list[Change]:
     known, document = item.known, item.document
     changes: list[Change] = []
     for name in _TOLD:
-        after = getattr(document, name, None)
+        after = vars(document).get(name)
         before = getattr(known, name, None) if known and known.fingerprint else None
         if after is not None and _in_words(before) != _in_words(after):
             title = f"{run.crm.system}: {name.replace('_', ' ').capitalize()}"

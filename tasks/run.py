@@ -167,13 +167,18 @@ class BaseRun(ABC):
         Raises:
             ConfigurationError: Something must be changed first; the message names it.
         """
-        for slot, erp in self.erps.items():
-            with self.guard(slot, ()):
-                erp.check()
-                self._check_mapped_fields(erp, records)
-                for subsidiary in self.integration.routing.subsidiaries:
-                    if subsidiary.erp is slot:
-                        self.company(slot, subsidiary.company)
+        for slot in self.erps:
+            self.check_erp(slot, records)
+
+    def check_erp(self, slot: ErpSlot, records: Collection[MappedRecord]) -> None:
+        """Check one ERP connection, as `check_erps` checks all."""
+        erp = self.erps[slot]
+        with self.guard(slot, ()):
+            erp.check()
+            self._check_mapped_fields(erp, records)
+            for subsidiary in self.integration.routing.subsidiaries:
+                if subsidiary.erp is slot:
+                    self.company(slot, subsidiary.company)
 
     def check_code_lists(self) -> None:
         """Find the entries of the code lists that one of the systems does not have, or has no longer.

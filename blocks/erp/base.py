@@ -201,6 +201,13 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """Credit positions by ERP customer id; empty when the ERP has none."""
         return {}
 
+    def have_changed(self, kinds: Collection[type[Record]], since: Cursor) -> bool:
+        """Whether `changes` might give anything of these types since a place: a look that costs less than asking.
+
+        True where the connector cannot tell.
+        """
+        return True
+
     def count(self, kind: type[Record], company: Company | None = None) -> int | None:
         """How many records of this type `changes` gives when all are read; None where the connector cannot tell."""
         return None

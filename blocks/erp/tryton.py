@@ -253,6 +253,13 @@ class Tryton(ERP):
             raise UnsupportedRecordError(f"Tryton does not report changes of {kind.__name__}", system=SYSTEM)
         return self._streams.changes(kind, since, _number(company), self.capabilities.page_size, known)
 
+    def have_changed(self, kinds: Collection[type[Record]], since: Cursor) -> bool:
+        """Whether anything of these types changed at or after a time: one call for each of Tryton's models behind them.
+
+        Two for invoices and payments together, which `changes` asks four for.
+        """
+        return self._streams.have_changed(kinds, since)
+
     def count(self, kind: type[Record], company: Company | None = None) -> int | None:
         """How many records `changes` gives when all are read."""
         self._refuse_unread(kind)
