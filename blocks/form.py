@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 
 from prefect.blocks.core import Block
-from pydantic import HttpUrl, SecretStr
+from pydantic import HttpUrl, PlainSerializer, SecretStr, WithJsonSchema
 
 LOGO_URL = HttpUrl("https://raw.githubusercontent.com/prefect-crm-erp/prefect-crm-erp/main/docs/logo.png")
 DOCUMENTATION_URL = HttpUrl("https://github.com/prefect-crm-erp/prefect-crm-erp#readme")
+
+_AS_NUMBER = PlainSerializer(float, return_type=float, when_used="json")
+Percent = Annotated[Decimal, _AS_NUMBER, WithJsonSchema({"type": "number"})]
+"""A share in percent: exact, and one plain field of the form, where a Decimal would be a choice of number or text."""
 
 
 class OrderedForm:

@@ -19,7 +19,7 @@ from prefect_crm_erp.models import credit, documents, exchange, money, records
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("models", "blocks", "tasks", "flows")
 TIME = re.compile(
-    r"seconds?|pause|wait|sleep|uniform|deadline|share|progress|factor|loaded_at|next_call|_gap|_made|_down|patience",
+    r"seconds?|hours?|pause|wait|sleep|uniform|deadline|share|progress|factor|loaded_at|next_call|_gap|_made|_moment|_down|patience",
     re.I,
 )
 """What a float may measure: time, the share of a bar, and how much longer the next wait is."""
@@ -27,12 +27,13 @@ MONEY = re.compile(r"amount|price|total|\brates?\b|balance|limit_amount|currency
 REFUSED = re.compile(r"isinstance\(value, (bool \| )?float\)")
 """Here a float is turned away."""
 QUANTITIES = {
+    ("blocks/form.py", '_AS_NUMBER = PlainSerializer(float, return_type=float, when_used="json")'),
     ("blocks/erp/_tryton_maps.py", "def _quantity(number: float) -> Decimal:"),
     ("blocks/erp/_tryton_maps.py", "_QUANTITY = Codec(encode=float, decode=_quantity)"),
     ("blocks/erp/_tryton_maps.py", '"float": lambda value: float(to_decimal(value)),'),
     ("blocks/erp/_tryton_taxes.py", '"quantity": 1.0,'),
 }
-"""Tryton's own form of quantities is a float; amounts and prices are Decimals there, too."""
+"""Tryton's own form of quantities is a float, and so is a number of a form; amounts and prices are Decimals."""
 
 
 def floats(path: Path) -> Iterator[tuple[int, str]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
+from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm, Percent
 from prefect_crm_erp.models.approvals import OrderFacts
 from prefect_crm_erp.models.geography import country_code, country_name
 from prefect_crm_erp.models.keys import fold
+from prefect_crm_erp.models.money import plain
 
 
 class Scenario(BaseModel):
@@ -30,7 +29,7 @@ class Scenario(BaseModel):
         title="Existing customers only",
         description="Whether the customer must have an order or invoice that stands in the ERP already.",
     )
-    discount_up_to: float | None = Field(
+    discount_up_to: Percent | None = Field(
         default=None,
         ge=0,
         le=100,
@@ -71,7 +70,7 @@ class Scenario(BaseModel):
         """Its conditions as a person reads them."""
         told = ["existing customers"] if self.existing_customers_only else []
         if self.discount_up_to is not None:
-            told.append(f"no line discounted by more than {self.discount_up_to:g} %")
+            told.append(f"no line discounted by more than {plain(self.discount_up_to)} %")
         if self.amount_up_to is not None:
             told.append(f"up to {self.amount_up_to:,} in the company's currency")
         told += (
@@ -86,7 +85,7 @@ class Scenario(BaseModel):
     def objections(self, order: OrderFacts) -> list[str]:
         """Why an order does not fit; empty when it does."""
         found = ["the customer has not bought yet"] if self.existing_customers_only and not order.has_bought else []
-        if self.discount_up_to is not None and order.discount > Decimal(repr(self.discount_up_to)):
+        if self.discount_up_to is not None and order.discount > self.discount_up_to:
             found.append(f"a line is discounted by {order.discount:.2f} %")
         if self.amount_up_to is not None and not self._is_affordable(order):
             shown = "no rate is known" if order.amount is None else f"it comes to {order.amount:,.2f}"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, field_validator
 
-from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
+from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm, Percent
 from prefect_crm_erp.models.currencies import currency_code
 
 
@@ -46,10 +46,11 @@ class CurrencyPolicy(OrderedForm, Block):
         title="Currencies",
         description="Currencies (ISO codes, like EUR) whose rates go to the CRM; all that both have when empty.",
     )
-    tolerance_percent: Decimal = Field(
+    tolerance_percent: Percent = Field(
         default=Decimal(2),
         ge=0,
         title="Tolerance in percent",
+        json_schema_extra={"default": 2},
         description="A CRM value that differs from the ERP's by more than this is flagged in the reconciliation.",
     )
 
