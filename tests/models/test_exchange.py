@@ -147,6 +147,8 @@ def test_a_discount_that_is_shared_out_loses_no_minor_unit(counts: list[int], pe
 @given(st.lists(st.decimals(min_value=0, max_value=10**6, places=4), min_size=1, max_size=20), CURRENCIES)
 def test_rounding_by_line_and_by_header_is_told_apart(lines: list[Decimal], currency: str) -> None:
     by_line, once = line_rounded(lines, currency), header_rounded(lines, currency)
+    assert once == round_money(sum(lines), currency)
+    assert by_line == sum(round_money(line, currency) for line in lines)
     assert abs(by_line - once) <= half_unit(currency) * (len(lines) + 1)
     words = explain_totals(lines, currency, once, by_line)
     assert (words is None) == (once == by_line)
