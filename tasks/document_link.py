@@ -87,15 +87,12 @@ def _look_up_opportunities(run: DocumentRun, keys: Iterable[str]) -> None:
 
 
 def _look_up_products(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
-    skus = {sku for item in items for _, part, _ in item.what.parts_of(item.document) if (sku := _sku(part))}
+    parts = (part for item in items for part in getattr(item.document, item.what.parts))
+    skus = {sku for part in parts if (sku := vars(part).get("sku"))}
     wanted = sorted(skus - run.product_ids.keys())
     if wanted:
         found = run.crm.product_ids(wanted)
         run.product_ids |= {sku: found.get(sku) for sku in wanted}
-
-
-def _sku(part: object) -> str | None:
-    return getattr(part, "sku", None)
 
 
 def orders_to_copy(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> list[str]:

@@ -16,6 +16,7 @@ from prefect_crm_erp.flows import invoice_back_sync, order_status_sync, payment_
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 from prefect_crm_erp.models.paging import Cursor
 from prefect_crm_erp.tasks.document_kinds import KINDS
+from prefect_crm_erp.tasks.extract import OVERLAP
 from prefect_crm_erp.tasks.report import RunReport
 
 US = "US"
@@ -64,6 +65,13 @@ class Office:
         self.books.bill_what_is_shipped(US, order)
         self.books.confirm(US, order)
         return deal, order
+
+    def begin_at(self, ahead: timedelta) -> None:
+        """Let the next run read what changes from now on, or from a little later or earlier."""
+        place = Cursor(datetime.now(UTC) + OVERLAP + ahead)
+        with self.world.integration().ledger.open().for_integration("test") as store:
+            for name in KINDS:
+                store.advance(f"{name} documents of main", place)
 
     def link(self, account: str, party: str) -> None:
         """Tie an account to a customer, as account sync does."""
@@ -115,12 +123,9 @@ class Office:
 @pytest.fixture
 def office(world: World, tryton_books: TrytonBooks) -> Office:
     """An office that reads what happens in the ERP from now on; others have worked there before."""
-    integration = world.integration()
-    now = Cursor(datetime.now(UTC) + timedelta(minutes=10, seconds=-1))
-    with integration.ledger.open().for_integration("test") as store:
-        for name in KINDS:
-            store.advance(f"{name} documents of main", now)
-    return Office(world, tryton_books)
+    office = Office(world, tryton_books)
+    office.begin_at(timedelta(seconds=-1))
+    return office
 
 
 @pytest.mark.requirement("H02", "K01", "K02", "K03", "K04", "L01", "L03", "GB06")
@@ -217,6 +222,33 @@ def test_an_order_that_is_deleted_in_the_erp_disappears(office: Office) -> None:
     office.books.delete_order(US, order)
     office.sync(order_status_sync)
     assert not office.rows(f"SELECT Id FROM ERP_Order__c WHERE ERP_Id__c = '{order}'")
+
+
+@pytest.mark.requirement("GB09")
+def test_what_is_deleted_while_nothing_else_changes_disappears_within_the_hour(office: Office) -> None:
+    _, party = office.customer()
+    order = office.books.order(US, "USD", ("75.00",), to=party)
+    office.sync(order_status_sync, backfill=True)
+    office.books.delete_order(US, order)
+    office.begin_at(timedelta(seconds=2))
+    query = f"SELECT Id FROM ERP_Order__c WHERE ERP_Id__c = '{order}'"
+    office.sync(order_status_sync)
+    assert office.rows(query)
+    with office.world.integration().ledger.open().for_integration("test") as store:
+        store.rewind("sweep of order documents of main")
+        store.advance("sweep of order documents of main", Cursor(datetime.now(UTC) - timedelta(minutes=61)))
+    office.sync(order_status_sync)
+    assert not office.rows(query)
+
+
+@pytest.mark.requirement("GB11")
+def test_a_run_for_which_nothing_has_changed_asks_each_side_four_times_at_most(office: Office) -> None:
+    office.sync()
+    office.begin_at(timedelta(seconds=2))
+    report = office.sync()
+    assert report.source == 0
+    assert report.erp_calls <= 4
+    assert report.crm_calls <= 4
 
 
 @pytest.mark.requirement("GB06", "F04")
