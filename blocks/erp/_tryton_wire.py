@@ -103,7 +103,7 @@ _moment_of = itemgetter(*_DAY, *_CLOCK)
 _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "Decimal": lambda value: Decimal(value["decimal"]),
     "date": lambda value: date(*_day_of(value)),
-    "datetime": lambda value: datetime(*_moment_of(value), UTC),
+    "datetime": lambda value: datetime(*_moment_of(value)).replace(tzinfo=UTC),  # noqa: DTZ001
     "time": lambda value: time(**_parts(value, _CLOCK)),
     "timedelta": lambda value: timedelta(seconds=value["seconds"]),
     "bytes": lambda value: base64.b64decode(value["base64"]),
