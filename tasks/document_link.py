@@ -87,15 +87,12 @@ def _look_up_opportunities(run: DocumentRun, keys: Iterable[str]) -> None:
 
 
 def _look_up_products(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
-    skus = {sku for item in items for _, part, _ in item.what.parts_of(item.document) if (sku := _sku(part))}
+    parts = (part for item in items for part in getattr(item.document, item.what.parts))
+    skus = {sku for part in parts if (sku := vars(part).get("sku"))}
     wanted = sorted(skus - run.product_ids.keys())
     if wanted:
         found = run.crm.product_ids(wanted)
         run.product_ids |= {sku: found.get(sku) for sku in wanted}
-
-
-def _sku(part: object) -> str | None:
-    return getattr(part, "sku", None)
 
 
 def orders_to_copy(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> list[str]:
@@ -136,9 +133,10 @@ def _wait_for_invoices(run: DocumentRun, slot: ErpSlot, items: Sequence[Document
     """A payment waits for the invoices that it pays: it would show as applied to nothing."""
     paid = {item.key: _invoices_of(item) for item in items}
     wanted = {each for invoices in paid.values() for each in invoices}
-    known = run.store.documents(INVOICES.name, slot.value, wanted) if wanted else {}
+    absent_ones = wanted - run.store.standing(INVOICES.name, slot.value, wanted) if wanted else set()
+    known = run.store.documents(INVOICES.name, slot.value, absent_ones) if absent_ones else {}
     for item in items:
-        absent = [each for each in paid[item.key] if each not in known or known[each].fingerprint is None]
+        absent = [each for each in paid[item.key] if each in absent_ones]
         if absent and not run.dry_run:
             numbers = ", ".join((known[each].number if each in known else None) or each for each in absent[:5])
             reason = f"It pays {numbers}, which does not stand in {run.crm.system} yet; it follows by itself"

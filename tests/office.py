@@ -16,6 +16,7 @@ from prefect_crm_erp.flows import invoice_back_sync
 from prefect_crm_erp.models.outcomes import ReportRow
 from prefect_crm_erp.models.paging import Cursor
 from prefect_crm_erp.tasks.document_kinds import KINDS
+from prefect_crm_erp.tasks.extract import OVERLAP
 from prefect_crm_erp.tasks.report import RunReport
 
 US = "US"
@@ -77,6 +78,13 @@ class Office:
         (invoice,) = self.books.invoices_of(US, order)
         return deal, invoice
 
+    def begin_at(self, ahead: timedelta) -> None:
+        """Let the next run read what changes from now on, or from a little later or earlier."""
+        place = Cursor(datetime.now(UTC) + OVERLAP + ahead)
+        with self.world.integration().ledger.open().for_integration("test") as store:
+            for name in KINDS:
+                store.advance(f"{name} documents of main", place)
+
     def link(self, account: str, party: str) -> None:
         """Tie an account to a customer, as account sync does."""
         with self.world.integration().ledger.open().for_integration("test") as store:
@@ -137,9 +145,6 @@ def office(world: World, tryton_books: TrytonBooks) -> Office:
 
 def opened(world: World, books: TrytonBooks) -> Office:
     """The office of a world, from now on."""
-    integration = world.integration()
-    now = Cursor(datetime.now(UTC) + timedelta(minutes=10, seconds=-1))
-    with integration.ledger.open().for_integration("test") as store:
-        for name in KINDS:
-            store.advance(f"{name} documents of main", now)
-    return Office(world, books)
+    office = Office(world, books)
+    office.begin_at(timedelta(seconds=-1))
+    return office

@@ -107,6 +107,8 @@ class DocumentWriter:
 
     def _note_refused(self, rows: Sequence[DocumentRow], outcomes: Sequence[Upserted]) -> None:
         """Remember the documents that were refused. Of several with one key the one that was taken counts."""
+        if not any(outcome.error for outcome in outcomes):
+            return
         told = [((row.object, key_of(row.erp_id)), outcome) for row, outcome in zip(rows, outcomes, strict=True)]
         taken = {key for key, outcome in told if not outcome.error}
         self._refused |= {key: outcome.error for key, outcome in told if outcome.error and key not in taken}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,6 +16,7 @@ from operator import itemgetter
 from typing import Any
 
 import httpx
+import orjson
 
 from prefect_crm_erp.blocks.http import retry_after, status_error
 from prefect_crm_erp.models.errors import (
@@ -68,16 +68,26 @@ def _datetime_to_wire(value: datetime) -> dict[str, Any]:
     return {"__class__": "datetime", **{part: getattr(moment, part) for part in _DAY + _CLOCK}}
 
 
-def from_wire(value: dict[str, Any]) -> Any:
-    """A JSON object as the Python value that it stands for; for `json.loads(object_hook=…)`.
+def from_wire(value: Any) -> Any:
+    """What JSON gives as the Python values that it stands for; lists and objects are changed in their place.
 
     Tryton's times are naive and UTC; here they become aware.
     """
-    kind = value.get("__class__")
-    if kind is None:
-        return value
-    reader = _READERS.get(kind)
-    return reader(value) if reader else value
+    if type(value) is dict:
+        kind = value.get("__class__")
+        if kind in _READERS:
+            return _READERS[kind](value)
+        for name, part in value.items():
+            if type(part) in _CONTAINERS:
+                value[name] = from_wire(part)
+    elif type(value) is list:
+        for place, part in enumerate(value):
+            if type(part) in _CONTAINERS:
+                value[place] = from_wire(part)
+    return value
+
+
+_CONTAINERS = (dict, list)
 
 
 _DAY = ("year", "month", "day")
@@ -93,7 +103,7 @@ _moment_of = itemgetter(*_DAY, *_CLOCK)
 _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "Decimal": lambda value: Decimal(value["decimal"]),
     "date": lambda value: date(*_day_of(value)),
-    "datetime": lambda value: datetime(*_moment_of(value), tzinfo=UTC),  # type: ignore[misc]  # the rest has seven parts
+    "datetime": lambda value: datetime(*_moment_of(value)).replace(tzinfo=UTC),  # noqa: DTZ001
     "time": lambda value: time(**_parts(value, _CLOCK)),
     "timedelta": lambda value: timedelta(seconds=value["seconds"]),
     "bytes": lambda value: base64.b64decode(value["base64"]),
@@ -108,7 +118,7 @@ def classify(response: httpx.Response) -> ConnectorError | None:
     if response.status_code != 200:
         return _status_trouble(response)
     try:
-        answer = json.loads(response.content, object_hook=from_wire)
+        answer = from_wire(orjson.loads(response.content))
         trouble = answer.get("error")
     except (ValueError, AttributeError):
         return ConfigurationError("The address does not answer like a Tryton server; check it")

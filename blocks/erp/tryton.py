@@ -43,6 +43,7 @@ _MODELS: dict[type[Record], str] = {
     Delivery: OUT.model,
     DeliveryLine: STOCK_MOVE,
 }
+_DOCUMENTS_OF_A_PAGE = 500
 _DOCUMENTS: frozenset[type[Record]] = frozenset({Invoice, Payment, Delivery})
 
 
@@ -251,7 +252,8 @@ class Tryton(ERP):
         """
         if kind not in self.capabilities.changes:
             raise UnsupportedRecordError(f"Tryton does not report changes of {kind.__name__}", system=SYSTEM)
-        return self._streams.changes(kind, since, _number(company), self.capabilities.page_size, known)
+        page_size = _DOCUMENTS_OF_A_PAGE if kind in _DOCUMENTS else self.capabilities.page_size
+        return self._streams.changes(kind, since, _number(company), page_size, known)
 
     def have_changed(self, kinds: Collection[type[Record]], since: Cursor) -> bool:
         """Whether anything of these types changed at or after a time: one call for each of Tryton's models behind them.

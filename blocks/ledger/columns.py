@@ -9,6 +9,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text, TypeDecorator
@@ -176,8 +177,15 @@ class JsonTuple(TypeDecorator[tuple[Any, ...]]):
 
 def storable(text: str) -> str:
     """The text with U+FFFD for each NUL and half of a surrogate pair, which PostgreSQL cannot store."""
+    if text.isascii() and "\0" not in text:
+        return text
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _members(item: Any) -> dict[str, Any]:
-    return {member.name: getattr(item, member.name) for member in fields(item)}
+    return {name: getattr(item, name) for name in _names_of(type(item))}
+
+
+@cache
+def _names_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(member.name for member in fields(kind))

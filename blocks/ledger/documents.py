@@ -55,6 +55,22 @@ class Documents(Part):
                 for row in connection.execute(chosen.where(DocumentRow.erp_id.in_(some)))
             }
 
+    def standing(self, kind: str, erp: str, erp_ids: Collection[str]) -> frozenset[str]:
+        """Those of these documents that stand in the CRM.
+
+        Args:
+            kind: What they are.
+            erp: Name of the ERP connection.
+            erp_ids: ERP ids, any number.
+        """
+        chosen = select(DocumentRow.erp_id).where(*self._all(kind, erp), DocumentRow.fingerprint.is_not(None))
+        with self.database.reading() as connection:
+            return frozenset(
+                erp_id
+                for some in lists_of(erp_ids)
+                for erp_id in connection.scalars(chosen.where(DocumentRow.erp_id.in_(some)))
+            )
+
     def save_documents(self, documents: Iterable[Document]) -> None:
         """Note documents, all or none; of several with the same id the last one holds.
 

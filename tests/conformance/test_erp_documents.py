@@ -377,6 +377,13 @@ class TestStreams:
         assert [world.since(kind, start) for kind in (Invoice, Payment)] == [{}, {}]
         assert world.books.calls() - before <= 4
 
+    def test_whether_anything_has_changed_is_told_in_two_calls_for_invoices_and_payments(self, world: World) -> None:
+        before = world.books.calls()
+        assert not world.connection.have_changed((Invoice, Payment), Cursor(now() + timedelta(seconds=1)))
+        assert world.books.calls() - before <= 2
+        (some, *_) = next(iter(world.connection.changes(Invoice, None, world.company)))
+        assert world.connection.have_changed((Invoice, Payment), Cursor(some.modified_at))
+
     def test_a_page_of_documents_is_read_in_a_few_calls(self, world: World) -> None:
         before = world.books.calls()
         for kind in (Invoice, Payment):

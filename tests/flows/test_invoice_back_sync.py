@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,6 +11,7 @@ from office import US, Office
 from prefect_crm_erp.blocks import AccountPolicy, ErpCustomers
 from prefect_crm_erp.flows import order_status_sync, payment_status
 from prefect_crm_erp.models.outcomes import Outcome, Queue
+from prefect_crm_erp.models.paging import Cursor
 
 CURRENCIES = ["USD", "EUR", "GBP", "JPY"]
 PRICES = {"JPY": ("12345", "777")}
@@ -110,6 +111,33 @@ def test_an_order_that_is_deleted_in_the_erp_disappears(office: Office) -> None:
     office.books.delete_order(US, order)
     office.sync(order_status_sync)
     assert not office.rows(f"SELECT Id FROM ERP_Order__c WHERE ERP_Id__c = '{order}'")
+
+
+@pytest.mark.requirement("GB09")
+def test_what_is_deleted_while_nothing_else_changes_disappears_within_the_hour(office: Office) -> None:
+    _, party = office.customer()
+    order = office.books.order(US, "USD", ("75.00",), to=party)
+    office.sync(order_status_sync, backfill=True)
+    office.books.delete_order(US, order)
+    office.begin_at(timedelta(seconds=2))
+    query = f"SELECT Id FROM ERP_Order__c WHERE ERP_Id__c = '{order}'"
+    office.sync(order_status_sync)
+    assert office.rows(query)
+    with office.world.integration().ledger.open().for_integration("test") as store:
+        store.rewind("sweep of order documents of main")
+        store.advance("sweep of order documents of main", Cursor(datetime.now(UTC) - timedelta(minutes=61)))
+    office.sync(order_status_sync)
+    assert not office.rows(query)
+
+
+@pytest.mark.requirement("GB11")
+def test_a_run_for_which_nothing_has_changed_asks_each_side_four_times_at_most(office: Office) -> None:
+    office.sync()
+    office.begin_at(timedelta(seconds=2))
+    report = office.sync()
+    assert report.source == 0
+    assert report.erp_calls <= 4
+    assert report.crm_calls <= 4
 
 
 @pytest.mark.requirement("GB06", "F04")
