@@ -28,6 +28,8 @@ _INVOICE = (
     "Tax__c",
     "Balance__c",
     "Company_Balance__c",
+    "Company_Total__c",
+    "Due_Date__c",
     "CurrencyIsoCode",
     "Account__c",
     "Opportunity__c",
@@ -120,7 +122,17 @@ class Office:
             assert copy["CurrencyIsoCode"] == row["currency."]["code"]
             amounts = [copy[name] for name in ("Untaxed__c", "Tax__c", "Total__c", "Balance__c")]
             assert amounts == [row[name] for name in ("untaxed_amount", "tax_amount", "total_amount", "amount_to_pay")]
+            self.check_books(erp_id, copy)
         assert sum(row["Company_Balance__c"] for row in shown.values()) == self.receivable(party)
+
+    def check_books(self, erp_id: str, copy: dict[str, Any]) -> None:
+        """The lines of an invoice, its due date and what is booked for it are the ERP's own."""
+        told = self.books.told(US, erp_id)
+        assert (copy["Company_Total__c"], copy["Due_Date__c"]) == (told["booked"], told["due"] and str(told["due"]))
+        where = f"ERP_Invoice__r.ERP_Id__c = '{erp_id}'"
+        rows = self.rows(f"SELECT ERP_Id__c, Quantity__c, Amount__c FROM ERP_Invoice_Line__c WHERE {where}")
+        lines = {row["ERP_Id__c"]: (row["Quantity__c"] or 0, row["Amount__c"]) for row in rows}
+        assert lines == {str(each["id"]): (each["quantity"] or 0, each["amount"] or 0) for each in told["lines"]}
 
     def receivable(self, party: str) -> Decimal:
         """What the customer owes, as the ERP's books say, in the company's currency."""

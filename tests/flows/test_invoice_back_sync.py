@@ -16,7 +16,7 @@ CURRENCIES = ["USD", "EUR", "GBP", "JPY"]
 PRICES = {"JPY": ("12345", "777")}
 
 
-@pytest.mark.requirement("H02", "K01", "K02", "K03", "K04", "L01", "L03", "GB06")
+@pytest.mark.requirement("H02", "K01", "K02", "K03", "K04", "K06", "L01", "L03", "GB06")
 @pytest.mark.parametrize("currency", CURRENCIES)
 def test_from_part_delivery_to_full_payment_each_step_shows_to_the_cent(office: Office, currency: str) -> None:
     account, party = office.customer()
@@ -64,6 +64,11 @@ def test_from_part_delivery_to_full_payment_each_step_shows_to_the_cent(office: 
         f"SELECT Amount__c FROM ERP_Payment_Application__c WHERE ERP_Invoice__r.ERP_Id__c = '{first}'"
     )
     assert sum(row["Amount__c"] for row in applied) == office.shown(account)[first]["Total__c"]
+    names = ("ERP_Invoiced__c", "ERP_Open_Balance__c", "ERP_Invoice_Status__c", "ERP_Invoice_Number__c")
+    figures = list(office.world.crm(deal, *names, "ERP_Shipped_On__c").values())[1:]
+    total = sum(row["Total__c"] for row in office.shown(account).values())
+    number = books.told(US, second)["number"]
+    assert figures == [total, 0, "Paid", number, books.today.isoformat()]
 
     again = office.sync()
     assert again.written == 0
