@@ -16,6 +16,7 @@ from prefect_crm_erp.flows import invoice_back_sync
 from prefect_crm_erp.models.outcomes import ReportRow
 from prefect_crm_erp.models.paging import Cursor
 from prefect_crm_erp.tasks.document_kinds import KINDS
+from prefect_crm_erp.tasks.extract import OVERLAP
 from prefect_crm_erp.tasks.report import RunReport
 
 US = "US"
@@ -90,6 +91,21 @@ class Office:
         assert report.source == report.written + report.unchanged + report.queued + report.excluded == len(report.rows)
         return report
 
+    def sync_later(self, integration: Integration | None = None) -> RunReport:
+        """A run long afterwards: nothing counts as changed, so that only what waits is looked at."""
+        self.read_from(datetime.now(UTC) + timedelta(days=1))
+        report = self.sync(integration=integration)
+        self.read_from(datetime.now(UTC))
+        return report
+
+    def read_from(self, moment: datetime) -> None:
+        """Take for read whatever happened in the ERP up to a moment."""
+        start = Cursor(moment + OVERLAP - timedelta(seconds=1))
+        with self.world.integration().ledger.open().for_integration("test") as store:
+            for name in KINDS:
+                store.rewind(f"{name} documents of main")
+                store.advance(f"{name} documents of main", start)
+
     def row(self, report: RunReport, erp_id: str, kind: str = "invoice") -> ReportRow:
         """The report's row of a document."""
         (row,) = [row for row in report.rows if row.crm_id == f"main:{kind}:{erp_id}"]
@@ -149,9 +165,6 @@ def office(world: World, tryton_books: TrytonBooks) -> Office:
 
 def opened(world: World, books: TrytonBooks) -> Office:
     """The office of a world, from now on."""
-    integration = world.integration()
-    now = Cursor(datetime.now(UTC) + timedelta(minutes=10, seconds=-1))
-    with integration.ledger.open().for_integration("test") as store:
-        for name in KINDS:
-            store.advance(f"{name} documents of main", now)
-    return Office(world, books)
+    office = Office(world, books)
+    office.read_from(datetime.now(UTC))
+    return office

@@ -11,6 +11,7 @@ from office import US, Office
 from prefect_crm_erp.blocks import AccountPolicy, ErpCustomers
 from prefect_crm_erp.flows import order_status_sync, payment_status
 from prefect_crm_erp.models.outcomes import Outcome, Queue
+from prefect_crm_erp.tasks.document_kinds import KINDS
 
 CURRENCIES = ["USD", "EUR", "GBP", "JPY"]
 PRICES = {"JPY": ("12345", "777")}
@@ -89,7 +90,7 @@ def test_an_invoice_before_its_account_waits_and_arrives_by_itself(office: Offic
 
     account = office.world.account()
     office.link(account, str(told["party"]))
-    office.sync(integration=integration)
+    office.sync_later(integration)
     assert invoice in office.shown(account)
 
 
@@ -135,6 +136,11 @@ def test_a_dry_run_writes_nothing(office: Office) -> None:
     report = office.sync(dry_run=True)
     assert report.written >= 1
     assert billed.invoice not in office.shown(account)
+    fresh = office.world.integration(ledger_name="fresh")
+    office.sync(integration=fresh, dry_run=True)
+    with fresh.ledger.open().for_integration("fresh") as store:
+        assert [store.watermark(f"{name} documents of main") for name in KINDS] == [None] * 4
+    assert office.row(office.sync(), billed.invoice).outcome is Outcome.WRITTEN
 
 
 @pytest.mark.requirement("L05", "J04")
