@@ -158,7 +158,8 @@ class TrytonBooks:
         lines = self.clerk.find(f"{_INVOICE}.line", company, [("invoice", "=", int(invoice))], "amount", "quantity")
         owed = [("move", "=", row["move"]), ("account.type.receivable", "=", True)]
         booked = self.clerk.find(_LINE, company, owed, "debit", "credit", "maturity_date")
-        return row | {"lines": lines, "booked": sum(each["debit"] - each["credit"] for each in booked)}
+        due = max((each["maturity_date"] for each in booked if each["maturity_date"]), default=None)
+        return row | {"lines": lines, "booked": sum(each["debit"] - each["credit"] for each in booked), "due": due}
 
     # ---------------------------------------------------------------- payments
 

@@ -29,6 +29,8 @@ _INVOICE = (
     "Tax__c",
     "Balance__c",
     "Company_Balance__c",
+    "Company_Total__c",
+    "Due_Date__c",
     "CurrencyIsoCode",
     "Account__c",
     "Opportunity__c",
@@ -78,13 +80,6 @@ class Office:
         (invoice,) = self.books.invoices_of(US, order)
         return deal, invoice
 
-    def begin_at(self, ahead: timedelta) -> None:
-        """Let the next run read what changes from now on, or from a little later or earlier."""
-        place = Cursor(datetime.now(UTC) + OVERLAP + ahead)
-        with self.world.integration().ledger.open().for_integration("test") as store:
-            for name in KINDS:
-                store.advance(f"{name} documents of main", place)
-
     def link(self, account: str, party: str) -> None:
         """Tie an account to a customer, as account sync does."""
         with self.world.integration().ledger.open().for_integration("test") as store:
@@ -95,6 +90,21 @@ class Office:
         report: RunReport = flow(integration=integration or self.world.integration(), **options)
         assert report.source == report.written + report.unchanged + report.queued + report.excluded == len(report.rows)
         return report
+
+    def sync_later(self, integration: Integration | None = None) -> RunReport:
+        """A run long afterwards: nothing counts as changed, so that only what waits is looked at."""
+        self.read_from(datetime.now(UTC) + timedelta(days=1))
+        report = self.sync(integration=integration)
+        self.read_from(datetime.now(UTC))
+        return report
+
+    def read_from(self, moment: datetime) -> None:
+        """Take for read whatever happened in the ERP up to a moment."""
+        start = Cursor(moment + OVERLAP - timedelta(seconds=1))
+        with self.world.integration().ledger.open().for_integration("test") as store:
+            for name in KINDS:
+                store.rewind(f"{name} documents of main")
+                store.advance(f"{name} documents of main", start)
 
     def row(self, report: RunReport, erp_id: str, kind: str = "invoice") -> ReportRow:
         """The report's row of a document."""
@@ -128,7 +138,17 @@ class Office:
             assert copy["CurrencyIsoCode"] == row["currency."]["code"]
             amounts = [copy[name] for name in ("Untaxed__c", "Tax__c", "Total__c", "Balance__c")]
             assert amounts == [row[name] for name in ("untaxed_amount", "tax_amount", "total_amount", "amount_to_pay")]
+            self.check_books(erp_id, copy)
         assert sum(row["Company_Balance__c"] for row in shown.values()) == self.receivable(party)
+
+    def check_books(self, erp_id: str, copy: dict[str, Any]) -> None:
+        """The lines of an invoice, its due date and what is booked for it are the ERP's own."""
+        told = self.books.told(US, erp_id)
+        assert (copy["Company_Total__c"], copy["Due_Date__c"]) == (told["booked"], told["due"] and str(told["due"]))
+        where = f"ERP_Invoice__r.ERP_Id__c = '{erp_id}'"
+        rows = self.rows(f"SELECT ERP_Id__c, Quantity__c, Amount__c FROM ERP_Invoice_Line__c WHERE {where}")
+        lines = {row["ERP_Id__c"]: (row["Quantity__c"] or 0, row["Amount__c"]) for row in rows}
+        assert lines == {str(each["id"]): (each["quantity"] or 0, each["amount"] or 0) for each in told["lines"]}
 
     def receivable(self, party: str) -> Decimal:
         """What the customer owes, as the ERP's books say, in the company's currency."""
@@ -146,5 +166,5 @@ def office(world: World, tryton_books: TrytonBooks) -> Office:
 def opened(world: World, books: TrytonBooks) -> Office:
     """The office of a world, from now on."""
     office = Office(world, books)
-    office.begin_at(timedelta(seconds=-1))
+    office.read_from(datetime.now(UTC))
     return office

@@ -116,7 +116,7 @@ def test_an_invoice_in_a_currency_that_the_org_does_not_have_waits_with_its_word
     assert office.shown(account).keys() == {usual}
     assert f"main:invoice:{foreign}" in waiting(office, Queue.DATA_QUALITY)
     currencies.update(yen["Id"], {"IsActive": True})
-    office.sync()
+    office.sync_later()
     office.check(account, party)
     assert f"main:invoice:{foreign}" not in waiting(office)
 
@@ -210,7 +210,7 @@ def test_an_invoice_whose_account_was_merged_meanwhile_says_so_and_follows_the_c
     assert f"merged into {survivor}" in row.reason
     assert row.notes == ()
     account_sync(integration=office.world.integration(), records=[account, survivor])
-    office.sync()
+    office.sync_later()
     office.check(survivor, party)
     assert office.shown(survivor)[invoice]["Opportunity__c"] == deal
     assert figures_of(office, survivor, "ERP_Open_Balance__c") == [office.receivable(party)]
@@ -228,7 +228,7 @@ def test_an_invoice_before_its_order_waits_and_arrives_by_itself(office: Office)
     assert "does not stand in Salesforce yet" in row.reason
     orders = [each for each in report.rows if ":order:" in each.crm_id and each.account == account]
     assert [each.queue for each in orders] == [Queue.MANUAL_REVIEW]
-    office.sync()
+    office.sync_later()
     assert office.shown(account)[invoice]["ERP_Order__c"]
 
 
@@ -253,7 +253,7 @@ def test_rows_that_somebody_holds_wait_and_are_written_once_they_are_free(office
     down = office.world.integration(erp=office.world.tryton(server_url="http://127.0.0.1:9"))
     (held,) = [each for each in office.sync(integration=down).rows if each.crm_id == account]
     assert (held.queue, "which tells the fiscal years" in held.reason) == (Queue.RETRY, True)
-    office.sync()
+    office.sync_later()
     office.check(account, party)
     assert figures_of(office, account, "ERP_Open_Balance__c") == [200]
 
@@ -279,7 +279,7 @@ def test_what_an_account_and_an_opportunity_refuse_to_show_is_told_and_made_up_f
     summary = " ".join(published("invoices-and-payments-summary").replace("<br>", " ").split())
     assert "does not show it: Frozen until the audit is over" in summary
     org.clear_calls()
-    made_up = office.sync()
+    made_up = office.sync_later()
     assert [each.outcome for each in made_up.rows if each.crm_id == account] == [Outcome.WRITTEN]
     assert figures_of(office, account, "ERP_Open_Balance__c") == [300]
     shown = office.world.crm(deal, "ERP_Invoiced__c", "ERP_Invoice_Status__c", "ERP_Payment_Terms__c")

@@ -16,11 +16,9 @@ from prefect_crm_erp.blocks import Integration, Ledger
 FLOW = "invoice_back_sync"
 LEASE_SECONDS = 2
 STEPS = (
-    '"ERP_Order__c"',
     '"ERP_Invoice__c"',
     '"ERP_Invoice_Line__c"',
     '"ERP_Invoiced__c"',  # of the opportunity
-    '"ERP_Payment__c"',
     '"ERP_Payment_Application__c"',
     '"ERP_Sales_This_Year__c"',  # of the account
 )
@@ -71,8 +69,9 @@ def assert_all_is_done(office: Office, integration: Integration) -> None:
 
 
 @pytest.mark.requirement("GB02", "GB11", "T09")
+@pytest.mark.parametrize("where", Cut, ids=lambda where: where.name.lower())
 def test_a_run_that_is_killed_at_every_step_of_writing_in_turn_loses_and_doubles_nothing(
-    office: Office, integration: Integration, crm_line: CuttingProxy
+    office: Office, integration: Integration, crm_line: CuttingProxy, where: Cut
 ) -> None:
     account, party = office.buyer()
     sold = [office.invoice(account, party) for _ in range(2)]
@@ -80,13 +79,12 @@ def test_a_run_that_is_killed_at_every_step_of_writing_in_turn_loses_and_doubles
         office.books.post(US, invoice)
     office.books.pay(US, sold[0][1], Decimal(100))
     for step in STEPS:
-        for where in Cut:
-            with (
-                crm_line.hold(where, containing=step, then_cut=True) as hold,
-                flow_process(integration, flow=FLOW) as process,
-            ):
-                hold.wait()
-                process.kill()
+        with (
+            crm_line.hold(where, containing=step, then_cut=True) as hold,
+            flow_process(integration, flow=FLOW) as process,
+        ):
+            hold.wait()
+            process.kill()
     report = office.sync(integration=integration)
     assert report.queued == 0
     assert_once_and_right(office, account, party, [deal for deal, _ in sold])
