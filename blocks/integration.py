@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from prefect.blocks.core import Block
 from pydantic import Field, model_validator
 
 from prefect_crm_erp.blocks.crm import AnyCRM
+from prefect_crm_erp.blocks.crm.base import CustomFields
 from prefect_crm_erp.blocks.erp import AnyERP
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm, holds_masked_secret
 from prefect_crm_erp.blocks.ledger import Ledger
@@ -16,6 +18,7 @@ from prefect_crm_erp.blocks.policies import (
     CodeLists,
     CustomFieldMap,
     ErpSlot,
+    OrderEntryPolicy,
     OrderPolicy,
     SubsidiaryRouting,
 )
@@ -70,6 +73,11 @@ class Integration(OrderedForm, Block):
     orders: OrderPolicy = Field(
         default_factory=OrderPolicy, title="Order policy", description="What makes a deal fit to become an order."
     )
+    order_entry: OrderEntryPolicy = Field(
+        default_factory=OrderEntryPolicy,
+        title="Order entry policy",
+        description="What an order must pass before it is entered: dates, restricted items, owners, cash sales, files.",
+    )
     accounts: AccountPolicy = Field(
         default_factory=AccountPolicy,
         title="Account sync policy",
@@ -109,6 +117,10 @@ class Integration(OrderedForm, Block):
     def state_name(self) -> str:
         """Name that the ledger keeps this integration's state under."""
         return self.ledger_name or self._block_document_name or "default"
+
+    def deal_fields(self) -> CustomFields:
+        """The CRM fields to read with deals: those that travel, and those that the order entry policy looks at."""
+        return replace(self.custom_fields.crm_fields(), facts=self.order_entry.deal_fields())
 
     def check_references(self) -> None:
         """See that the connections still are references to their own saved blocks.

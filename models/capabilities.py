@@ -43,6 +43,7 @@ class Capabilities:
         has_contacts: Whether customers have contact persons.
         has_hierarchy: Whether a customer can have a parent.
         writers: Threads that create customers side by side: one prepares a request while another waits for its answer.
+        tells_stock: Whether it says how many of a product are there to be sold.
     """
 
     reads: frozenset[type[Record]]
@@ -59,6 +60,7 @@ class Capabilities:
     has_contacts: bool = False
     has_hierarchy: bool = False
     writers: int = 1
+    tells_stock: bool = False
 
 
 @dataclass(frozen=True, slots=True)

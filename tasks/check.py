@@ -15,6 +15,7 @@ from prefect_crm_erp.models.outcomes import Note, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Deal, DealLine
 from prefect_crm_erp.tasks.clean import Defect, clean_account
+from prefect_crm_erp.tasks.entry_checks import check_entry
 from prefect_crm_erp.tasks.extract import still_waiting
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.recognise import already_done, look_up
@@ -35,12 +36,13 @@ def check_records(run: Run, page: Page[Item]) -> Page[Item]:
     still_waiting(run, going_on)
     for item in open_items(page):
         _check(run, item)
+    check_entry(run, list(open_items(page)))
     return page
 
 
 def _exclusion(run: Run, item: Item) -> Verdict | None:
     deal, start = item.deal, run.integration.orders.start_date
-    if not run.crm.is_deal(deal):
+    if not run.is_deal(deal):
         return Verdict.excluded(f"It is none of the {run.source.value} (any more)")
     if not deal.push_to_erp:
         return Verdict.excluded("“Push to ERP” is switched off for it")
@@ -133,7 +135,7 @@ def _deal_defects(deal: Deal) -> list[Defect]:
 
 
 def _line_defects(position: int, line: DealLine) -> list[Defect]:
-    name = f"Line {position} ({line.product_name or line.description or 'without a product'})"
+    name = line.named(position)
     defects = []
     if not (line.sku or "").strip():
         defects.append(Defect("lines.sku", f"{name} has no SKU; fill in the product's code"))

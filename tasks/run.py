@@ -23,6 +23,7 @@ from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import (
     Company,
     Customer,
+    Deal,
     DealSource,
     OrderLine,
     Product,
@@ -328,6 +329,10 @@ class Run(BaseRun):
         """Name of the watermark."""
         return self.source.value
 
+    def is_deal(self, deal: Deal) -> bool:
+        """Whether a deal is (still) what this run makes orders of."""
+        return self.crm.is_deal(deal)
+
     def preflight(self) -> Self:
         """Check connections, rights, companies and mapped fields before anything is written.
 
@@ -335,12 +340,12 @@ class Run(BaseRun):
             ConfigurationError: Something must be changed first; the message names it.
             TransientError: The CRM cannot be reached.
         """
-        custom = self.integration.custom_fields
-        missing = self.crm.missing_fields(self.source, custom.crm_fields())
+        missing = self.crm.missing_fields(self.source, self.integration.deal_fields())
         if missing:
             raise ConfigurationError(
                 f"These fields are missing or hidden from the integration's user: {', '.join(missing)}; "
-                "deploy the metadata package, give the user access, or correct the custom field map",
+                "deploy the metadata package, give the user access, or correct the custom field map (or the order "
+                "entry policy)",
                 system=self.crm.system,
             )
         self.check_erps(tuple(MappedRecord))

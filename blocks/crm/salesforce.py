@@ -18,7 +18,7 @@ from prefect_crm_erp.blocks.crm._salesforce_candidates import account_candidates
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_documents import DocumentWriter, delete_documents
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
-from prefect_crm_erp.blocks.crm._salesforce_lookups import people, product_ids
+from prefect_crm_erp.blocks.crm._salesforce_lookups import accounts_named, people, people_named, product_ids
 from prefect_crm_erp.blocks.crm._salesforce_plan import AUTO, Policy
 from prefect_crm_erp.blocks.crm._salesforce_read import Reader
 from prefect_crm_erp.blocks.crm._salesforce_write import upsert_accounts, write_back
@@ -428,6 +428,14 @@ class Salesforce(CRM):
     def people(self, user_ids: Collection[str]) -> dict[str, Person]:
         """Users by id (15 or 18 characters), each with its manager; see `CRM.people`."""
         return people(self._connection, user_ids)
+
+    def people_named(self, names: Collection[str]) -> dict[str, list[Person]]:
+        """Users by user name or e-mail address, whatever the case; several users may have one address."""
+        return people_named(self._connection, names)
+
+    def accounts_named(self, names: Collection[str]) -> dict[str, list[str]]:
+        """Ids of living accounts by exact name, whatever the case; several accounts may have one name."""
+        return accounts_named(self._connection, names)
 
     def url(self, record_id: str) -> str:
         """Address under which a person opens the record in Lightning."""

@@ -187,6 +187,13 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """Credit positions by ERP customer id; empty when the ERP has none."""
         return {}
 
+    def stock(self, product_ids: Collection[str], company: Company) -> dict[str, Decimal]:
+        """How many of these products (by ERP id) a company can sell today, in their sales unit, less what is promised.
+
+        Only for systems whose capabilities say `tells_stock`; products that are gone are left out.
+        """
+        raise UnsupportedRecordError(f"{self.system} does not tell its stock", system=self.system)
+
     def count(self, kind: type[Record], company: Company | None = None) -> int | None:
         """How many records of this type `changes` gives when all are read; None where the connector cannot tell."""
         return None

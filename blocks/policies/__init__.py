@@ -11,6 +11,7 @@ from prefect_crm_erp.blocks.policies.accounts import (
 )
 from prefect_crm_erp.blocks.policies.code_lists import CodeLists
 from prefect_crm_erp.blocks.policies.custom_fields import CustomFieldMap, MappedField
+from prefect_crm_erp.blocks.policies.order_entry import DealRule, OrderEntryPolicy, OwnerCheck, Restriction
 from prefect_crm_erp.blocks.policies.orders import OrderPolicy
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary, SubsidiaryRouting
 
@@ -20,12 +21,16 @@ __all__ = [
     "CodeLists",
     "Condition",
     "CustomFieldMap",
+    "DealRule",
     "ErpCustomers",
     "ErpSlot",
     "FieldOwner",
     "MappedField",
     "NewCustomers",
+    "OrderEntryPolicy",
     "OrderPolicy",
+    "OwnerCheck",
+    "Restriction",
     "Subsidiary",
     "SubsidiaryRouting",
     "SyncedField",
