@@ -3,6 +3,7 @@
 from prefect_crm_erp.flows.account_sync import account_sync
 from prefect_crm_erp.flows.duplicate_report import duplicate_report
 from prefect_crm_erp.flows.invoice_back_sync import invoice_back_sync
+from prefect_crm_erp.flows.order_batch import order_batch
 from prefect_crm_erp.flows.order_status_sync import order_status_sync
 from prefect_crm_erp.flows.payment_status import payment_status
 from prefect_crm_erp.flows.quote_to_order import quote_to_order
@@ -12,6 +13,7 @@ __all__ = [
     "account_sync",
     "duplicate_report",
     "invoice_back_sync",
+    "order_batch",
     "order_status_sync",
     "payment_status",
     "quote_to_order",

@@ -247,7 +247,7 @@ def number(text: str, *, decimal_comma: bool) -> Decimal:
     if found is None or (found.group(1) == "," and not decimal_comma):
         raise ValueError(f"{shown(text)} is no number; write it like 1234.50")
     if decimal_comma and _THOUSANDS.fullmatch(text):
-        raise ValueError(f"{shown(text)} may be thousands or decimals; write it without separator, or with ,0 or ,00")
+        raise ValueError(f"{shown(text)} may be thousands or decimals; write it with other than three decimal places")
     return Decimal(text.replace(",", "."))
 
 

@@ -315,6 +315,11 @@ class Run(BaseRun):
         return self.object.value
 
     @property
+    def has_crm_records(self) -> bool:
+        """Whether what becomes of each is shown at a record of its own in the CRM."""
+        return True
+
+    @property
     def owed_kind(self) -> str:
         """The ledger's kind for deals whose order stands and whose write-back is still owed."""
         return f"{self.kind} write back"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import pytest
@@ -12,30 +11,12 @@ from world import BERLIN, World
 from prefect_crm_erp.blocks import DealRule, Integration, OrderEntryPolicy, OwnerCheck, Restriction
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 
-USERS = count(1)
 TODAY = datetime.now(UTC).date()
 
 
 def under(world: World, **policy: Any) -> Integration:
     """The integration with an order entry policy."""
     return world.integration(order_entry=OrderEntryPolicy(**policy))
-
-
-def user(world: World, **fields: Any) -> str:
-    """A user of the CRM; gives the id."""
-    number = next(USERS)
-    row = {
-        "Username": f"seller{number}@field.example",
-        "FirstName": "Sam",
-        "LastName": f"Seller {number}",
-        "Email": f"seller{number}@mail.example",
-        "Alias": f"sel{number}",
-        "TimeZoneSidKey": "UTC",
-        "LocaleSidKey": "en_US",
-        "EmailEncodingKey": "UTF-8",
-        "LanguageLocaleKey": "en_US",
-    }
-    return world.company.create("User", [row | fields])[0]
 
 
 def product(world: World, sku: str, *, salable: bool = True) -> None:
@@ -127,7 +108,7 @@ def test_an_item_that_the_erp_does_not_sell_is_named_with_its_line(world: World)
 
 @pytest.mark.requirement("G06")
 def test_a_deal_of_somebody_elses_account_waits_and_alerts_until_it_is_the_right_persons(world: World) -> None:
-    owner, other = user(world), user(world)
+    owner, other = world.user(), world.user()
     account = world.account(OwnerId=owner)
     theirs, conflicting = world.deal(account=account, OwnerId=owner), world.deal(account=account, OwnerId=other)
     integration = under(world, owner_check=OwnerCheck.OWNER)
@@ -140,8 +121,8 @@ def test_a_deal_of_somebody_elses_account_waits_and_alerts_until_it_is_the_right
 
 @pytest.mark.requirement("G06")
 def test_managers_and_named_people_and_departments_may_sell_to_any_account(world: World) -> None:
-    manager, inside = user(world), user(world, Department="Inside Sales")
-    owner, stranger = user(world, ManagerId=manager), user(world)
+    manager, inside = world.user(), world.user(Department="Inside Sales")
+    owner, stranger = world.user(ManagerId=manager), world.user()
     account = world.account(OwnerId=owner)
     deals = {each: world.deal(account=account, OwnerId=each) for each in (manager, inside, stranger)}
     integration = under(world, owner_check=OwnerCheck.MANAGERS, sells_to_all=["inside sales"])
