@@ -120,7 +120,9 @@ class Integration(OrderedForm, Block):
 
     def deal_fields(self) -> CustomFields:
         """The CRM fields to read with deals: those that travel, and those that the order entry policy looks at."""
-        return replace(self.custom_fields.crm_fields(), facts=self.order_entry.deal_fields())
+        mapped, policy = self.custom_fields.crm_fields(), self.order_entry
+        account = tuple(dict.fromkeys((*mapped.account, *policy.account_fields())))
+        return replace(mapped, account=account, facts=policy.deal_fields())
 
     def check_references(self) -> None:
         """See that the connections still are references to their own saved blocks.

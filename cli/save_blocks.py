@@ -36,6 +36,7 @@ SUFFIXES = {
     "ledger": "ledger",
     "routing": "routing",
     "orders": "orders",
+    "order_entry": "order-entry",
     "accounts": "accounts",
     "code_lists": "code-lists",
 }

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -23,9 +23,10 @@ _LONGEST = {"order reference": 80, "representative": 120, "account": 255, "SKU":
 _LONGEST_OTHER = 500
 _SHOWN = 40
 _NAMES = {fold(name): name for name in (*REQUIRED, *OPTIONAL)} | {"date": "order date", "discount percent": "discount"}
-_NUMBER = re.compile(r"-?\d{1,12}(?:([.,])(\d{1,6}))?")
-_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}")
-_DAYS = ("%Y-%m-%d", "%d.%m.%Y")
+_NUMBER = re.compile(r"-?\d{1,12}(?:([.,])\d{1,6})?", re.ASCII)
+_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
+_ISO_DAY = re.compile(r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)", re.ASCII)
+_DOTTED_DAY = re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})", re.ASCII)
 
 
 class RefusedFileError(RecordError):
@@ -267,12 +268,11 @@ def _read_day_and_currency(line: OrderLineOfFile) -> None:
 
 
 def _day(text: str) -> date | None:
-    for form in _DAYS:
-        try:
-            return datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone
-        except ValueError:
-            continue
-    return None
+    parts = _ISO_DAY.fullmatch(text) or _DOTTED_DAY.fullmatch(text)
+    try:
+        return date(*(int(parts[name]) for name in ("year", "month", "day"))) if parts else None
+    except ValueError:
+        return None
 
 
 def shown(text: str) -> str:

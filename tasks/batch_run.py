@@ -82,5 +82,6 @@ class BatchRun(Run):
         """
         self.crm.check()
         self.check_erps((MappedRecord.ACCOUNT,))
+        self.check_territories()
         self.check_code_lists()
         return self

@@ -18,7 +18,7 @@ from prefect_crm_erp.models.outcomes import Note, Rejected, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Deal, DealLine, OrderLine, Product, SalesOrder
 from prefect_crm_erp.tasks.claims import Turn
-from prefect_crm_erp.tasks.entry_checks import check_stock
+from prefect_crm_erp.tasks.entry_checks import check_stock, check_territories
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import Run, by_company, by_slot
 from prefect_crm_erp.tasks.traveller import PLANNED, open_items
@@ -40,6 +40,7 @@ def convert_records(run: Run, page: Page[Item]) -> Page[Item]:
         with run.guard(slot, items):
             for group in by_company(items).values():
                 _load_products(run, slot, group)
+                check_territories(run, slot, group)
                 check_stock(run, slot, group)
                 for item in (each for each in group if each.verdict is None):
                     _convert(run, slot, item)

@@ -13,9 +13,10 @@ from prefect_crm_erp.models.geography import country_code, country_name
 from prefect_crm_erp.models.keys import fold
 from prefect_crm_erp.models.money import ZERO, plain
 from prefect_crm_erp.models.outcomes import Queue, Verdict
-from prefect_crm_erp.models.records import Product
+from prefect_crm_erp.models.records import Customer, Product
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import Run
+from prefect_crm_erp.tasks.traveller import PLANNED
 
 
 def check_entry(run: Run, items: Sequence[Item]) -> None:
@@ -30,6 +31,28 @@ def check_entry(run: Run, items: Sequence[Item]) -> None:
     for item in going_on:
         item.verdict = _restricted(run, item) or _not_theirs(run, item, people) or _unsecured(run, item)
         item.verdict = item.verdict or _dated(run, item)
+
+
+def check_territories(run: Run, slot: ErpSlot, items: Sequence[Item]) -> None:
+    """Send deals of accounts whose territory is another in the ERP to Pending Review; a new customer has none yet."""
+    policy = run.integration.order_entry
+    field, erp_field = policy.territory_field, policy.erp_territory_field
+    if not field or not erp_field:
+        return
+    known = [item for item in items if item.verdict is None and not item.is_new_customer and item.customer]
+    known = _not_sent(run, known)
+    ids = {str(item.customer.erp_id) for item in known if item.customer and item.customer.erp_id != PLANNED}
+    assigned = run.erps[slot].custom_values(Customer, ids, [erp_field]) if ids else {}
+    for item in known:
+        there = assigned.get(str(item.customer and item.customer.erp_id), {}).get(erp_field)
+        here = item.account.custom.get(field) if item.account else None
+        if there is not None and fold(str(there)) != fold(str(here or "")):
+            reason = (
+                f"The territory of the account is {str(here or 'none')!r} in {run.crm.system} and {str(there)!r} in "
+                f"{run.erps[slot].system}; correct one of them, and the next run goes on"
+            )
+            verdict = Verdict.queued(Queue.PENDING_REVIEW, reason, error="TerritoryConflict", fields=(field,))
+            item.verdict = verdict
 
 
 def check_stock(run: Run, slot: ErpSlot, items: Sequence[Item]) -> None:

@@ -172,6 +172,19 @@ class BaseRun(ABC):
                     if subsidiary.erp is slot:
                         self.company(slot, subsidiary.company)
 
+    def check_territories(self) -> None:
+        """See that the ERPs have the field with the territory, where territories are compared.
+
+        Raises:
+            ConfigurationError: One of them has not.
+        """
+        field = self.integration.order_entry.erp_territory_field
+        for slot, erp in self.erps.items() if field else ():
+            with self.guard(slot, ()):
+                if field not in erp.fields(Customer):
+                    text = f"The order entry policy names the field {field!r}, which customers do not have; correct it"
+                    raise ConfigurationError(text, system=erp.system)
+
     def check_code_lists(self) -> None:
         """Find the entries of the code lists that one of the systems does not have, or has no longer.
 
@@ -354,6 +367,7 @@ class Run(BaseRun):
                 system=self.crm.system,
             )
         self.check_erps(tuple(MappedRecord))
+        self.check_territories()
         self.check_code_lists()
         return self
 

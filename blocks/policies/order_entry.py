@@ -135,6 +135,17 @@ class OrderEntryPolicy(OrderedForm, Block):
         title="May sell to any account",
         description="CRM users by name, user name or e-mail address, and departments whose users may.",
     )
+    territory_field: str | None = Field(
+        default=None,
+        title="Territory in the CRM",
+        description="Account field with the territory, like Territory__c. An order of an account whose territory is "
+        "another in the ERP waits in Pending Review, and alerts.",
+    )
+    erp_territory_field: str | None = Field(
+        default=None,
+        title="Territory in the ERP",
+        description="The ERP's field of a customer (text or selection) with the territory that the ERP has assigned.",
+    )
     cash_terms: list[str] = Field(
         default_factory=list,
         title="Payment terms of cash sales",
@@ -165,7 +176,7 @@ class OrderEntryPolicy(OrderedForm, Block):
         description="Files of orders that have more megabytes than this are refused.",
     )
 
-    @field_validator("batch_folder", mode="before")
+    @field_validator("batch_folder", "territory_field", "erp_territory_field", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         """A form sends an empty text for a field that was left empty."""
@@ -175,6 +186,8 @@ class OrderEntryPolicy(OrderedForm, Block):
     def _is_clear(self) -> OrderEntryPolicy:
         if self.batch_folder is not None and not self.batch_folder.is_absolute():
             raise ValueError("The folder of batch files needs its whole path, from the root.")
+        if bool(self.territory_field) is not bool(self.erp_territory_field):
+            raise ValueError("Territories are compared when both of their fields are named.")
         if (self.cash_terms or self.cash_rules) and not self.secured_rules:
             raise ValueError("Cash sales need a rule that says when their payment is secured.")
         return self
@@ -185,6 +198,10 @@ class OrderEntryPolicy(OrderedForm, Block):
         checks_dates = self.most_days_back is not None or self.most_days_ahead is not None
         checks_people = self.owner_check is not OwnerCheck.ANYBODY
         return bool(checks_dates or checks_people or self.restrictions or self.cash_terms or self.cash_rules)
+
+    def account_fields(self) -> tuple[str, ...]:
+        """Account fields that the checks look at."""
+        return (self.territory_field,) if self.territory_field else ()
 
     def deal_fields(self) -> tuple[str, ...]:
         """Deal fields that the rules look at."""

@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from artifacts import emitted
+from once import customers_of
 from world import BERLIN, World
 
 from prefect_crm_erp.blocks import DealRule, Integration, OrderEntryPolicy, OwnerCheck, Restriction
+from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 
 TODAY = datetime.now(UTC).date()
@@ -115,6 +118,8 @@ def test_a_deal_of_somebody_elses_account_waits_and_alerts_until_it_is_the_right
     report = world.run(integration)
     parked(world.row(report, conflicting), Queue.PENDING_REVIEW, "belongs to Sam Seller", "The deal is Sam Seller")
     assert [row["reference"] for row in world.sales(theirs, conflicting)] == [theirs]
+    alert = emitted("prefect-crm-erp.record.parked", f"prefect-crm-erp.opportunity.{conflicting}")
+    assert alert["payload"]["queue"] == "Pending Review"
     world.company.sf.Opportunity.update(conflicting, {"OwnerId": owner})
     assert judged(world, integration, conflicting).outcome is Outcome.WRITTEN
 
@@ -129,6 +134,26 @@ def test_managers_and_named_people_and_departments_may_sell_to_any_account(world
     report = world.run(integration)
     assert [world.row(report, deals[each]).outcome for each in (manager, inside)] == [Outcome.WRITTEN] * 2
     assert world.row(report, deals[stranger]).queue is Queue.PENDING_REVIEW
+
+
+@pytest.mark.requirement("G07")
+def test_an_account_whose_territory_is_another_in_the_erp_waits_until_both_say_the_same(world: World) -> None:
+    # Tryton has no territory of its own; the customer's number stands for the field that a company has added.
+    account = world.account(AccountNumber="North")
+    assert judged(world, world.integration(), world.deal(account=account)).outcome is Outcome.WRITTEN
+    (customer,) = customers_of(world, [account])[account]
+    with world.rpc() as rpc:
+        (row,) = rpc("model.party.party.read", [customer], ["code"], world.context)
+    integration = under(world, territory_field="AccountNumber", erp_territory_field="code")
+    deal, first_deal = world.deal(account=account), world.deal()
+    report = world.run(integration)
+    parked(world.row(report, deal), Queue.PENDING_REVIEW, f"'North' in Salesforce and '{row['code']}' in Tryton")
+    assert world.row(report, first_deal).outcome is Outcome.WRITTEN
+    world.company.sf.Account.update(account, {"AccountNumber": row["code"]})
+    assert judged(world, integration, deal).outcome is Outcome.WRITTEN
+    wrong = under(world, territory_field="AccountNumber", erp_territory_field="no_such_field")
+    with pytest.raises(ConfigurationError, match="no_such_field"):
+        world.run(wrong)
 
 
 # -------------------------------------------------------------------- cash sales
