@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from prefect_crm_erp.blocks.policies import OrderEntryPolicy
 from prefect_crm_erp.models.errors import ConfigurationError
-from prefect_crm_erp.models.keys import chunks
+from prefect_crm_erp.models.keys import chunks, is_salesforce_id, salesforce_id
 from prefect_crm_erp.models.order_files import (
     BadLineError,
     CsvForm,
@@ -263,6 +263,11 @@ def _contradictions(lines: Sequence[OrderLineOfFile]) -> Iterator[str]:
     for line in lines[1:]:
         for name in _SAME:
             said, first = line.values.get(name), head.values.get(name)
-            if said and said.casefold() != (first or "").casefold():
+            if said and _compared(said) != _compared(first or ""):
                 names = shown(first) if first else f"no {name}"
                 yield f"Line {line.number}: the {name} {shown(said)} is another than line {head.number}'s, {names}"
+
+
+def _compared(text: str) -> str:
+    """A value as it is compared: an id of 15 characters is the one of 18."""
+    return salesforce_id(text) if is_salesforce_id(text) else text.casefold()
