@@ -8,6 +8,7 @@ from typing import Annotated
 from prefect import flow
 
 from prefect_crm_erp.blocks import Integration
+from prefect_crm_erp.blocks.ledger.columns import storable
 from prefect_crm_erp.flows.forms import titled
 from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sentences
 from prefect_crm_erp.flows.starting import new_run_id, recorded
@@ -73,21 +74,21 @@ def order_batch(
 def _file(integration: Integration, name: str, again: bool, dry_run: bool) -> FileReport:
     run_id = new_run_id()
     store = integration.ledger.open().for_integration(integration.state_name)
-    run = BatchRun(integration, name, run_id=run_id, store=store, dry_run=dry_run, forced=again)
-    store.start_run(run_id, flow="order-batch", source=name, dry_run=dry_run)
+    run = BatchRun(integration, storable(name), run_id=run_id, store=store, dry_run=dry_run, forced=again)
+    store.start_run(run_id, flow="order-batch", source=run.file, dry_run=dry_run)
     with recorded(run) as note:
         try:
-            report = _road(run)
+            report = _road(run, name)
         except RefusedFileError as error:
             report = report_file(run, error.message)
         note(report, report.source)
         return report
 
 
-def _road(run: BatchRun) -> FileReport:
+def _road(run: BatchRun, name: str) -> FileReport:
     """read → check → route → match → convert → write → park → tell accounts → record, page by page."""
-    with open_file(run.integration.order_entry, run.file) as file:
-        staged = StagedFile(read_lines(file, run.file))
+    with open_file(run.integration.order_entry, name) as file:
+        staged = StagedFile(read_lines(file, name))
     with closing(staged):
         run.lines = staged.count
         run.preflight()

@@ -21,6 +21,7 @@ from prefect_crm_erp.flows import (
     account_sync,
     duplicate_report,
     invoice_back_sync,
+    order_batch,
     order_status_sync,
     quote_to_order,
     reconcile,
@@ -69,6 +70,7 @@ def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_
             run = client.create_flow_run_from_deployment(deployment.id, parameters={"dry_run": True})
             assert run.parameters["integration"] == deployment.parameters["integration"]
             runs.append(run.id)
+        assert import_object(str(found["orders from the field"].entrypoint)) is order_batch
         for name, (flow, rhythm, parameters) in OTHERS.items():
             deployment = found[name]
             assert import_object(str(deployment.entrypoint)) is flow
