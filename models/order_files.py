@@ -201,12 +201,13 @@ def read_line(number: int, cells: Mapping[str, str], *, decimal_comma: bool) -> 
 
 
 def _trouble(name: str, text: str) -> str | None:
+    what = name if name in _NAMES.values() else shown(name or "column without a name")
     if any("\udc80" <= char <= "\udcff" for char in text):
-        return f"the {name or 'text'} is not UTF-8; save the file as CSV UTF-8"
+        return f"the {what} is not UTF-8; save the file as CSV UTF-8"
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
-        return f"the {name or 'text'} has control characters"
+        return f"the {what} has control characters"
     longest = _LONGEST.get(name, _LONGEST_OTHER)
-    return f"the {name or 'text'} has more than {longest} characters" if len(text) > longest else None
+    return f"the {what} has more than {longest} characters" if len(text) > longest else None
 
 
 def _read_numbers(line: OrderLineOfFile, decimal_comma: bool) -> None:

@@ -45,10 +45,10 @@ def check_territories(run: Run, slot: ErpSlot, items: Sequence[Item]) -> None:
     assigned = run.erps[slot].custom_values(Customer, ids, [erp_field]) if ids else {}
     for item in known:
         there = assigned.get(str(item.customer and item.customer.erp_id), {}).get(erp_field)
-        here = item.account.custom.get(field) if item.account else None
-        if there is not None and fold(str(there)) != fold(str(here or "")):
+        here = policy.territory(item.account.custom) if item.account else None
+        if there is not None and fold(str(there)) != fold(here):
             reason = (
-                f"The territory of the account is {str(here or 'none')!r} in {run.crm.system} and {str(there)!r} in "
+                f"The territory of the account is {here or 'none'!r} in {run.crm.system} and {str(there)!r} in "
                 f"{run.erps[slot].system}; correct one of them, and the next run goes on"
             )
             verdict = Verdict.queued(Queue.PENDING_REVIEW, reason, error="TerritoryConflict", fields=(field,))

@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.crm.base import Person
 from prefect_crm_erp.blocks.ledger import SourceRecord
-from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
+from prefect_crm_erp.models.keys import fold, is_salesforce_id, salesforce_id
 from prefect_crm_erp.models.money import round_money
 from prefect_crm_erp.models.order_files import OrderLineOfFile, shown
 from prefect_crm_erp.models.outcomes import Queue, Verdict
@@ -165,7 +165,8 @@ def _item(run: BatchRun, order: OrderOfFile, accounts: _Accounts) -> FileOrder:
     key = order_key(seller.id if isinstance(seller, Person) else representative, reference)
     if problems or not isinstance(seller, Person) or not isinstance(account, Account):
         return _refused(run, order, problems, key)
-    return FileOrder(_deal(order, key, seller, account), _label(run, order))
+    deal = _deal(order, key, seller, account, run.integration.order_entry.deal_fields())
+    return FileOrder(deal, _label(run, order))
 
 
 def _refused(run: BatchRun, order: OrderOfFile, problems: Sequence[str], key: str | None = None) -> FileOrder:
@@ -184,7 +185,7 @@ def _label(run: BatchRun, order: OrderOfFile) -> str:
     return f"{run.file}, {order.place}" + (f": {reference}" if reference else "")
 
 
-def _deal(order: OrderOfFile, key: str, seller: Person, account: Account) -> Deal:
+def _deal(order: OrderOfFile, key: str, seller: Person, account: Account, rule_fields: Sequence[str]) -> Deal:
     values = order.head.values
     currency = values.get("currency") or account.currency
     day = values.get("order date")
@@ -200,8 +201,14 @@ def _deal(order: OrderOfFile, key: str, seller: Person, account: Account) -> Dea
         customer_reference=values.get("customer reference"),
         owner_id=seller.id,
         owner_name=seller.name,
-        facts=dict(order.head.facts),
+        facts=_facts(order.head, rule_fields),
     )
+
+
+def _facts(line: OrderLineOfFile, fields: Sequence[str]) -> dict[str, str]:
+    """What the rules of the order entry policy look at, by the names that they have there."""
+    said = {fold(name): value for name, value in (line.values | line.facts).items()}
+    return {field: said[fold(field)] for field in fields if fold(field) in said}
 
 
 def _line(key: str, line: OrderLineOfFile, currency: str | None) -> DealLine:

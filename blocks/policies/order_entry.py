@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -223,11 +223,28 @@ class OrderEntryPolicy(OrderedForm, Block):
         terms = next((each for each in payment_terms if each and fold(each) in named), None)
         if terms:
             return f"its payment terms are {terms}"
-        return next((rule.in_words() for rule in self.cash_rules if rule.fits(facts)), None)
+        return next((rule.in_words() for rule in self.cash_rules if _fits(rule, facts)), None)
 
     def is_secured(self, facts: dict[str, Any]) -> bool:
         """Whether the payment of a cash sale is secured."""
-        return any(rule.fits(facts) for rule in self.secured_rules)
+        return any(_fits(rule, facts) for rule in self.secured_rules)
+
+    def territory(self, account: Mapping[str, Any]) -> str | None:
+        """The territory of an account, of whose fields those of the policy are given."""
+        value = _at(account, self.territory_field) if self.territory_field else None
+        return None if value is None else str(value)
+
+
+def _fits(rule: DealRule, facts: Mapping[str, Any]) -> bool:
+    return rule.fits({rule.field: _at(facts, rule.field)})
+
+
+def _at(values: Mapping[str, Any], path: str) -> Any:
+    """A field by its name, or that of a related record by its path, like Owner.Name."""
+    current: Any = values
+    for step in path.split(".") if path not in values else [path]:
+        current = current.get(step) if isinstance(current, Mapping) else None
+    return current
 
 
 @lru_cache(maxsize=1024)

@@ -242,7 +242,7 @@ def test_a_column_of_the_file_may_say_that_a_cash_sale_is_secured(field: Field) 
     rules = [{"field": "Receipt", "condition": "is filled in"}]
     policy = {"cash_terms": ["Due on receipt"], "secured_rules": rules}
     field.world.company.sf.Account.update(field.accounts[0], {"Payment_Terms__c": "Due on receipt"})
-    field.write("orders.csv", f"{field.line('1')},", f"{field.line('2')},R-77", header=f"{HEADER},Receipt")
+    field.write("orders.csv", f"{field.line('1')},", f"{field.line('2')},R-77", header=f"{HEADER},RECEIPT")
     report = field.one("orders.csv", integration=field.integration(policy))
     assert (of(report, ": 1").queue, of(report, ": 2").outcome) == (Queue.PENDING_REVIEW, Outcome.WRITTEN)
 
