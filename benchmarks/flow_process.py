@@ -14,12 +14,16 @@ from typing import Any
 
 from benchmarks.common import Stopwatch, peak_memory_mb
 from prefect_crm_erp.blocks import Integration
-from prefect_crm_erp.flows import account_sync, quote_to_order
+from prefect_crm_erp.flows import account_sync, invoice_back_sync, quote_to_order
 from prefect_crm_erp.models.outcomes import Outcome
 from prefect_crm_erp.tasks.report import RunReport
 
 _REASONS = 5
-_FLOWS: dict[str, Callable[..., Any]] = {"account_sync": account_sync, "quote_to_order": quote_to_order}
+_FLOWS: dict[str, Callable[..., Any]] = {
+    "account_sync": account_sync,
+    "invoice_back_sync": invoice_back_sync,
+    "quote_to_order": quote_to_order,
+}
 
 
 def main() -> None:

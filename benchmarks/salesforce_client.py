@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from types import TracebackType
@@ -14,6 +15,8 @@ from prefect_crm_erp.sandbox.salesforce.process import SalesforceAccess
 
 ROWS_PER_CALL = 200
 """Records that one call of the collections API takes at most."""
+_LOOK_SECONDS = 1.0
+"""Between two looks at how far a job is."""
 
 Row = dict[str, Any]
 
@@ -76,6 +79,22 @@ class SalesforceClient:
             if not result["success"]:
                 raise ValueError(f"{object_name} {row} was refused: {result['errors']}")
         return results
+
+    def upsert_by_job(self, object_name: str, key: str, content: bytes) -> None:
+        """Create or update all rows of a CSV file by an external id, in one job of the Bulk API 2.0.
+
+        Raises:
+            ValueError: The job failed, or refused rows.
+        """
+        wanted = {"object": object_name, "operation": "upsert", "externalIdFieldName": key, "lineEnding": "LF"}
+        job = f"{self._path}/jobs/ingest/{_checked(self._http.post(f'{self._path}/jobs/ingest', json=wanted))['id']}"
+        self._http.put(f"{job}/batches", content=content, headers={"Content-Type": "text/csv"}).raise_for_status()
+        state = _checked(self._http.patch(job, json={"state": "UploadComplete"}))
+        while state["state"] in ("UploadComplete", "InProgress"):
+            time.sleep(_LOOK_SECONDS)
+            state = _checked(self._http.get(job))
+        if state["state"] != "JobComplete" or state["numberRecordsFailed"]:
+            raise ValueError(f"The job of {object_name} ended as {state}")
 
     def query(self, soql: str) -> list[Row]:
         """All records of a query; amounts as Decimals."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +30,10 @@ _COUNTED: Final = ("written", "unchanged", "queued", "excluded")
 
 @contextmanager
 def saved_integration(
-    folder: Path, name: str, change: Callable[[Integration], None] | None = None
+    folder: Path,
+    name: str,
+    change: Callable[[Integration], None] | None = None,
+    started: AbstractContextManager[Systems] | None = None,
 ) -> Iterator[tuple[Systems, dict[str, str]]]:
     """Empty systems, a Prefect server, and the integration's blocks saved on it.
 
@@ -38,13 +41,14 @@ def saved_integration(
         folder: Keeps the data of all.
         name: Name of the integration.
         change: Changes the sandbox's usual integration before it is saved.
+        started: Starts the systems and stops them; an empty sandbox when it is not given.
 
     Yields:
         The systems, and the environment in which Prefect uses this server.
     """
     with (
         prefect_server(folder) as server,
-        running_systems(folder, empty=True, progress=tell) as systems,
+        started or running_systems(folder, empty=True, progress=tell) as systems,
     ):
         server.wait()
         # Prefect reads where its server is when it is imported.

@@ -15,14 +15,18 @@ from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.blocks.ledger import Ledger
 from prefect_crm_erp.blocks.policies import (
     AccountPolicy,
+    ApprovalPolicy,
     CodeLists,
+    CurrencyPolicy,
     CustomFieldMap,
     ErpSlot,
     OrderEntryPolicy,
     OrderPolicy,
+    Subsidiary,
     SubsidiaryRouting,
 )
 from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.keys import fold
 
 _OPTIONAL_ERPS = frozenset({"second_erp", "third_erp"})
 _CONNECTIONS = ("crm", "erp", "second_erp", "third_erp", "ledger")
@@ -83,8 +87,18 @@ class Integration(OrderedForm, Block):
         title="Account sync policy",
         description="Who owns which field of accounts and customers, and which accounts belong in the ERP.",
     )
+    approvals: ApprovalPolicy = Field(
+        default_factory=ApprovalPolicy,
+        title="Approval policy",
+        description="Which orders are authorised beforehand, and who is told when an approval is late.",
+    )
     code_lists: CodeLists = Field(
         default_factory=CodeLists, title="Code lists", description="Names that differ between the CRM and the ERP."
+    )
+    currency: CurrencyPolicy = Field(
+        default_factory=CurrencyPolicy,
+        title="Currency policy",
+        description="Whose exchange rates rule, and how far values in the CRM and the ERP may be apart.",
     )
     custom_fields: CustomFieldMap = Field(
         default_factory=CustomFieldMap, title="Custom fields", description="Further fields that travel to the ERP."
@@ -111,7 +125,23 @@ class Integration(OrderedForm, Block):
                 raise ValueError(
                     f"The subsidiary {subsidiary.name!r} uses the {subsidiary.erp.value} ERP, which is not connected."
                 )
+        named = self.currency.rates_of
+        if named and not any(fold(each.name) == fold(named) for each in self.routing.subsidiaries):
+            raise ValueError(f"The currency policy takes the rates of {named!r}, which is none of the subsidiaries.")
         return self
+
+    @property
+    def rates_subsidiary(self) -> Subsidiary:
+        """The subsidiary whose rates go to the CRM.
+
+        Raises:
+            ConfigurationError: There is no subsidiary at all.
+        """
+        named = fold(self.currency.rates_of)
+        found = [each for each in self.routing.subsidiaries if not named or fold(each.name) == named]
+        if not found:
+            raise ConfigurationError("The routing names no subsidiary; add the one whose exchange rates rule")
+        return found[0]
 
     @property
     def state_name(self) -> str:

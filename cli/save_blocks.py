@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from prefect_crm_erp.blocks import (
     AccountPolicy,
+    ApprovalPolicy,
     CodeLists,
     Integration,
     Ledger,
@@ -38,6 +39,7 @@ SUFFIXES = {
     "orders": "orders",
     "order_entry": "order-entry",
     "accounts": "accounts",
+    "approvals": "approvals",
     "code_lists": "code-lists",
 }
 """What is saved with an integration, and how its name ends when it has none yet."""
@@ -75,6 +77,7 @@ def sandbox_integration(name: str, systems: Systems, *, empty: bool = False) -> 
         routing=routing_block(systems),
         orders=OrderPolicy(missing_products=MissingProducts.INITIAL_LOAD if empty else MissingProducts.PARK),
         accounts=AccountPolicy(),
+        approvals=ApprovalPolicy(),
         code_lists=CodeLists(units={"Pack": "Unit", "Litre": "Unit", "Year": "Unit"}),
         ledger_name=name,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from prefect_crm_erp.blocks import Integration
@@ -13,10 +14,11 @@ from prefect_crm_erp.models.errors import ConfigurationError, TransientError
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.account_figures import show_sales
 from prefect_crm_erp.tasks.claims import Turn
-from prefect_crm_erp.tasks.document_extract import document_pages, extract_documents, named_documents
+from prefect_crm_erp.tasks.document_extract import document_pages, extract_documents, look_for_changes, named_documents
 from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_kinds import INVOICES, ORDERS, DocumentKind
 from prefect_crm_erp.tasks.document_link import link_documents, orders_to_copy
+from prefect_crm_erp.tasks.document_remember import remember_documents
 from prefect_crm_erp.tasks.document_report import record_document_outcomes, report_documents
 from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.document_sweep import sweep_documents
@@ -25,6 +27,7 @@ from prefect_crm_erp.tasks.named_documents import ids_by_number
 from prefect_crm_erp.tasks.opportunity_figures import show_on_opportunities
 from prefect_crm_erp.tasks.queues import park_records
 from prefect_crm_erp.tasks.report import RunReport, show_progress, start_progress
+from prefect_crm_erp.tasks.side_by_side import Errand
 
 TURN = "documents"
 """The ledger's kind of the turn to bring documents to the CRM: one run of an integration at a time."""
@@ -73,9 +76,14 @@ def bring_documents(run: DocumentRun, source: str, records: Sequence[str] | None
         with Turn(run, TURN, "all").taken() as is_mine:
             if not is_mine:
                 raise TransientError("Another run is bringing documents; run this one again when it has ended")
+            for slot in run.used_slots:
+                _begin(run, slot, records, since)
             named = ids_by_number(run, records) if records is not None else None
             progress = start_progress(source)
-            done = sum(_bring(run, slot, what, named, since, progress) for what in run.what for slot in run.used_slots)
+            streams = [(slot, what) for what in run.what for slot in run.used_slots]
+            pages = (page for slot, what in streams for page in _pages(run, slot, what, named, since))
+            done = _bring(run, pages, progress)
+            done += sum(sweep_documents(run, slot, what) for slot, what in streams)
             if INVOICES in run.what:
                 show_sales(run)
             show_progress(progress, done or 1, done or 1)
@@ -84,35 +92,51 @@ def bring_documents(run: DocumentRun, source: str, records: Sequence[str] | None
         return report
 
 
-def _bring(
+def _begin(run: DocumentRun, slot: ErpSlot, records: Sequence[str] | None, since: datetime | None) -> None:
+    """Look at an ERP, and check it before it is read."""
+    if records is None:
+        look_for_changes(run, slot, since)
+    if not run.quiet.get(slot):
+        run.check(slot)
+
+
+def _pages(
     run: DocumentRun,
     slot: ErpSlot,
     what: DocumentKind,
     named: dict[tuple[ErpSlot, str], list[str]] | None,
     since: datetime | None,
-    progress: UUID,
-) -> int:
-    """All documents of a kind of one ERP that are to be looked at, and those that it has no more."""
+) -> Iterator[tuple[ErpSlot, Page[DocumentItem]]]:
+    """All documents of a kind of one ERP that are to be looked at."""
     if named is None:
         pages = document_pages(run, slot, what, since)
     else:
         pages = named_documents(run, slot, what, named.get((slot, what.name), ()))
-    done = 0
     while (page := extract_documents(run, slot, pages)) is not None:
-        _page_road(run, slot, page)
-        done += len(page)
-        show_progress(progress, done, None)
-    return done + sweep_documents(run, slot, what)
+        yield slot, page
+
+
+def _bring(run: DocumentRun, pages: Iterator[tuple[ErpSlot, Page[DocumentItem]]], progress: UUID) -> int:
+    """Bring pages to the CRM, one after the other; while it takes one in, the next is read."""
+    done = 0
+    with Errand[None]() as writing:
+        for slot, page in pages:
+            writing.wait()
+            show_progress(progress, done, None)
+            writing.begin(partial(_page_road, run, slot, page))
+            done += len(page)
+    return done
 
 
 def _page_road(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> None:
-    """link → orders first → write → show on opportunities → park → record."""
+    """link → orders first → write → show on opportunities → remember → park → record."""
     page = link_documents(run, slot, page)
     if page.records and page.records[0].what is not ORDERS:
         for orders in _orders_first(run, slot, page):
             _page_road(run, slot, orders)
     page = write_documents(run, slot, page)
     show_on_opportunities(run, page)
+    remember_documents(run, page)
     page = park_records(run, page)
     record_document_outcomes(run, page)
 

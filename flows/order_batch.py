@@ -14,6 +14,7 @@ from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sente
 from prefect_crm_erp.flows.starting import new_run_id, recorded
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.models.order_files import RefusedFileError
+from prefect_crm_erp.tasks.authorise import authorise_orders
 from prefect_crm_erp.tasks.batch_report import SOURCE, BatchReport, FileReport, report_batch, report_file
 from prefect_crm_erp.tasks.batch_run import BatchRun
 from prefect_crm_erp.tasks.check import check_records
@@ -86,7 +87,7 @@ def _file(integration: Integration, name: str, again: bool, dry_run: bool) -> Fi
 
 
 def _road(run: BatchRun, name: str) -> FileReport:
-    """read → check → route → match → convert → write → park → tell accounts → record, page by page."""
+    """From file to record, page by page: the road of a deal, without a record of the CRM at its end."""
     with open_file(run.integration.order_entry, name) as file:
         staged = StagedFile(read_lines(file, name))
     with closing(staged):
@@ -98,6 +99,7 @@ def _road(run: BatchRun, name: str) -> FileReport:
             page = route_records(run, page)
             page = match_customers(run, page)
             page = convert_records(run, page)
+            page = authorise_orders(run, page)
             page = write_orders(run, page)
             page = park_records(run, page)
             page = write_back(run, page)

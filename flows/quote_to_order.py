@@ -14,6 +14,7 @@ from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sente
 from prefect_crm_erp.flows.starting import aware, exact_ids, new_run_id, recorded
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.models.records import DealSource
+from prefect_crm_erp.tasks.authorise import authorise_orders
 from prefect_crm_erp.tasks.check import check_records
 from prefect_crm_erp.tasks.convert import convert_records
 from prefect_crm_erp.tasks.extract import deal_pages, extract_page, report_absent, waiting_keys
@@ -22,6 +23,7 @@ from prefect_crm_erp.tasks.queues import park_records
 from prefect_crm_erp.tasks.report import RunReport, record_outcomes, report_run, show_progress, start_progress
 from prefect_crm_erp.tasks.route import route_records
 from prefect_crm_erp.tasks.run import Run
+from prefect_crm_erp.tasks.value import value_deals
 from prefect_crm_erp.tasks.write import write_orders
 from prefect_crm_erp.tasks.write_back import write_back
 
@@ -85,7 +87,7 @@ def open_run(integration: Integration, source: str, records: Sequence[str] | Non
 
 
 def _road(run: Run, records: list[str] | None, since: datetime | None) -> RunReport:
-    """extract → check → route → match → convert → write → park → write back → record, page by page."""
+    """From extract to record, page by page: each step takes the page on, in the order of the business."""
     with recorded(run) as note:
         records = _ids(run, records)
         run.preflight()
@@ -97,7 +99,9 @@ def _road(run: Run, records: list[str] | None, since: datetime | None) -> RunRep
             page = route_records(run, page)
             page = match_customers(run, page)
             page = convert_records(run, page)
+            page = authorise_orders(run, page)
             page = write_orders(run, page)
+            page = value_deals(run, page)
             page = park_records(run, page)
             page = write_back(run, page)
             record_outcomes(run, page)

@@ -38,10 +38,12 @@ class Capabilities:
         rounding: How the system rounds a line amount (a `decimal` rounding mode).
         has_subsidiaries: Whether one connection serves several companies.
         confirms_orders: Whether an order is placed in two steps, draft then confirmed.
+        submits_orders: Whether a draft can be left to the ERP's people, who approve it there.
         changes: Record types of which it reports changes since a time.
         needs_state: Countries (ISO alpha-2) whose addresses need a state.
         has_contacts: Whether customers have contact persons.
         has_hierarchy: Whether a customer can have a parent.
+        takes_list_prices: Whether an order line can keep its list price, so that the ERP's rules see its discount.
         writers: Threads that create customers side by side: one prepares a request while another waits for its answer.
         tells_stock: Whether it says how many of a product are there to be sold.
     """
@@ -55,10 +57,12 @@ class Capabilities:
     rounding: str = ROUND_HALF_EVEN
     has_subsidiaries: bool = False
     confirms_orders: bool = False
+    submits_orders: bool = False
     changes: frozenset[type[Record]] = frozenset()
     needs_state: frozenset[str] = frozenset({"US", "CA", "AU"})
     has_contacts: bool = False
     has_hierarchy: bool = False
+    takes_list_prices: bool = False
     writers: int = 1
     tells_stock: bool = False
 

@@ -1,8 +1,9 @@
 """Collection: what was ordered, what was invoiced of it, and what came in, by customer, by month, or by whatever.
 
-Amounts are with tax, since payments are, and in the currency of the company's books, as the ERP booked them: nothing is
-converted, and companies with different currencies have rows of their own. An order counts when it was placed, an
-invoice when it was issued and a payment when it came: over one month the three need not be of the same deals.
+Amounts are with tax, since payments are, and in the currency of their document: nothing is converted, and each
+currency has rows of its own. (An order is not booked: no ERP gives it an amount in its company's books.) An order
+counts when it was placed, an invoice when it was issued and a payment when it came: over one month the three need not
+be of the same deals.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ class Booked(Protocol):
         """Where it stands; what is cancelled does not count, nor does an order that is not binding yet."""
 
     @property
-    def company_currency(self) -> str | None:
-        """ISO 4217 code of the company's currency."""
+    def currency(self) -> str | None:
+        """ISO 4217 code of the document's currency."""
 
     @property
-    def company_total(self) -> Decimal | None:
-        """Total with tax in the company's currency; negative on a credit memo and a refund."""
+    def total(self) -> Decimal | None:
+        """Total with tax; negative on a credit memo and a refund."""
 
 
 Document = TypeVar("Document", bound=Booked)
@@ -61,6 +62,10 @@ class Collected:
     ordered: Decimal = ZERO
     invoiced: Decimal = ZERO
     collected: Decimal = ZERO
+
+    def __add__(self, other: Collected) -> Collected:
+        """Both together."""
+        return Collected(self.ordered + other.ordered, self.invoiced + other.invoiced, self.collected + other.collected)
 
     @property
     def share(self) -> Decimal | None:
@@ -86,14 +91,14 @@ def collection_summary(
         Sums by group and currency.
 
     Raises:
-        ValueError: For a document without amount or currency in its company's books, which would be missing in a sum.
+        ValueError: For a document without amount or currency, which would be missing in a sum.
     """
     summary: dict[tuple[Group, str], Collected] = {}
     for document in documents:
         if (member := _MEMBERS.get(document.kind)) is None or document.status in _LEFT_OUT[document.kind]:
             continue
-        if document.company_total is None or document.company_currency is None:
-            raise ValueError(f"A document of kind {document.kind} has no total in its company's currency")
-        row = summary.setdefault((by(document), document.company_currency), Collected())
-        setattr(row, member, getattr(row, member) + document.company_total)
+        if document.total is None or document.currency is None:
+            raise ValueError(f"A document of kind {document.kind} has no total, or no currency")
+        row = summary.setdefault((by(document), document.currency), Collected())
+        setattr(row, member, getattr(row, member) + document.total)
     return summary

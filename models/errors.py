@@ -9,6 +9,7 @@ ConnectorError
 │   └── UnknownOutcomeError   … look the record up by its key first
 └── RecordError               park this record, go on with the others
     ├── RejectedRecordError   the system's own words, verbatim
+    │   └── GoneRecordError   … what was to be changed is not there any more
     ├── MissingReferenceError waits for another record
     └── UnsupportedRecordError refused before any request
 ```
@@ -97,6 +98,10 @@ class CreditLimitError(RejectedRecordError):
 
 class LockedRecordError(RejectedRecordError):
     """Somebody else holds the record right now: the same request may pass later."""
+
+
+class GoneRecordError(RejectedRecordError):
+    """The record that was to be changed is not there any more: it was deleted, or merged into another one."""
 
 
 class MissingReferenceError(RecordError):

@@ -53,6 +53,8 @@ class FieldMap:
 
     def __init__(self, pairs: Iterable[FieldPair]) -> None:
         self.pairs = tuple(pairs)
+        self._written = tuple((pair, "." in pair.canonical) for pair in self.pairs if pair.writable)
+        self._read = tuple((pair, "." in pair.vendor, "." in pair.canonical) for pair in self.pairs)
 
     def __add__(self, more: Iterable[FieldPair]) -> FieldMap:
         """The map with further pairs."""
@@ -66,19 +68,26 @@ class FieldMap:
     def encode(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Write canonical values in the vendor's form; canonical fields that are absent are left out."""
         values: dict[str, Any] = {}
-        for pair in self.pairs:
-            found, value = _look_up(record, pair.canonical)
-            if found and pair.writable:
+        for pair, is_nested in self._written:
+            name = pair.canonical
+            found, value = _look_up(record, name) if is_nested else (name in record, record.get(name))
+            if found:
                 values[pair.vendor] = None if value is None else pair.codec.encode(value)
         return values
 
     def decode(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Read the vendor's values into canonical form; what the row does not have is left out."""
         record: dict[str, Any] = {}
-        for pair in self.pairs:
-            found, value = _look_up(row, pair.vendor)
-            if found:
-                _put(record, pair.canonical, None if value is None else pair.codec.decode(value))
+        for pair, is_nested, becomes_nested in self._read:
+            name = pair.vendor
+            found, value = _look_up(row, name) if is_nested else (name in row, row.get(name))
+            if not found:
+                continue
+            value = None if value is None else pair.codec.decode(value)
+            if becomes_nested:
+                _put(record, pair.canonical, value)
+            else:
+                record[pair.canonical] = value
         return record
 
 
@@ -88,7 +97,7 @@ def _look_up(source: Mapping[str, Any] | None, path: str) -> tuple[bool, Any]:
     for step in path.split("."):
         if current is None:
             return True, None
-        if not isinstance(current, Mapping) or step not in current:
+        if not isinstance(current, dict | Mapping) or step not in current:
             return False, None
         current = current[step]
     return True, current

@@ -27,6 +27,7 @@ def is_salesforce_id(text: str) -> bool:
     return bool(_ID.fullmatch(text)) and (len(text) == 15 or salesforce_id(text[:15]) == text)
 
 
+@lru_cache(maxsize=8192)
 def salesforce_id(text: str) -> str:
     """Give an id in its 18-character form, in which ids are compared.
 

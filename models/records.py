@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefect_crm_erp.models.exchange import Valuation
 from prefect_crm_erp.models.money import Amount
 
 
@@ -86,6 +87,8 @@ class AccountSales(Record):
     )
     erp_last_invoice_on: date | None = None
     erp_last_invoice_number: str | None = None
+    erp_last_invoice_status: str | None = Field(default=None, description="As `InvoiceStatus` names it.")
+    erp_last_invoice_terms: str | None = Field(default=None, description="Payment terms of the last invoice.")
     erp_average_order: Amount | None = Field(default=None, description="Average of the invoiced orders without tax.")
 
 
@@ -148,10 +151,14 @@ class DealLine(Record):
     description: str | None = None
     quantity: Amount
     unit_price: Amount = Field(description="Price of one unit before the discount.")
+    list_price: Amount | None = Field(
+        default=None, description="Price of one unit by the price book, where the CRM tells it."
+    )
     discount_percent: Amount = Decimal(0)
     amount: Amount = Field(description="Line total after the line's discount, as the CRM shows it.")
     unit: str | None = Field(default=None, description="Unit of measure as the CRM names it.")
     place: str | None = Field(default=None, description="Where it stands, for people, when not by its position.")
+    currency: str | None = Field(default=None, description="Currency of the price-book entry that the price is from.")
     custom: dict[str, Any] = Field(default_factory=dict)
 
     def named(self, position: int) -> str:
@@ -189,6 +196,9 @@ class Deal(Record):
     erp_amount: Amount | None = None
     erp_sync_status: str | None = None
     erp_sync_error: str | None = None
+    valuation: Valuation = Field(
+        default=Valuation(), description="What the CRM shows of its value beyond its currency."
+    )
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(default_factory=dict)
     facts: dict[str, Any] = Field(
@@ -267,6 +277,9 @@ class OrderLine(Record):
     unit_price: Amount = Field(
         description="Price of one unit after all discounts, in the decimal places that the ERP keeps."
     )
+    list_price: Amount | None = Field(
+        default=None, description="Price of one unit before all discounts, for the ERP to see what was given."
+    )
     amount: Amount | None = Field(default=None, description="Line amount without tax.")
     custom: dict[str, Any] = Field(default_factory=dict)
 
@@ -315,6 +328,9 @@ class SalesOrder(Record):
     created_at: datetime | None = None
     created_by: str | None = Field(default=None, description="Name of the ERP's user who entered it.")
     pending_since: datetime | None = Field(default=None, description="When it began to wait for an approval.")
+    submitted_at: datetime | None = Field(
+        default=None, description="When it was put up for approval, the last time, also of one that is approved by now."
+    )
     approved_at: datetime | None = Field(default=None, description="When it became binding in the ERP.")
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(default_factory=dict)

@@ -72,6 +72,7 @@ class InvoiceFigures:
     type: InvoiceType
     status: InvoiceStatus
     number: str | None
+    payment_terms: str | None
     order_ids: tuple[str, ...]
     currency: str
     company_currency: str
@@ -152,7 +153,7 @@ class _Sums:
         self._days, self._paid = timedelta(), 0
         self._orders: set[tuple[str, str]] = set()
         self._without_order = 0
-        self._latest: tuple[date, _NumberKey, str | None] | None = None
+        self._latest: InvoiceFigures | None = None
 
     def add(self, invoice: InvoiceFigures) -> None:
         """Count a document in."""
@@ -166,7 +167,7 @@ class _Sums:
 
     def result(self) -> AccountSales:
         """The figures of all documents that were counted in."""
-        orders = len(self._orders) + self._without_order
+        orders, last = len(self._orders) + self._without_order, self._latest
         return AccountSales(
             erp_sales_this_year=self._rounded(self._this),
             erp_sales_last_year=self._rounded(self._last),
@@ -174,8 +175,10 @@ class _Sums:
             erp_overdue_balance=self._rounded(self._overdue),
             erp_days_overdue=(self._today - self._oldest_due).days if self._oldest_due else None,
             erp_days_to_pay=_average_days(self._days, self._paid),
-            erp_last_invoice_on=self._latest[0] if self._latest else None,
-            erp_last_invoice_number=self._latest[2] if self._latest else None,
+            erp_last_invoice_on=last.issued_on if last else None,
+            erp_last_invoice_number=last.number if last else None,
+            erp_last_invoice_status=last.status.value if last else None,
+            erp_last_invoice_terms=last.payment_terms if last else None,
             erp_average_order=self._rounded(_EXACT.divide(self._invoiced, Decimal(orders))) if orders else None,
         )
 
@@ -214,22 +217,26 @@ class _Sums:
             self._paid += 1
 
     def _add_latest(self, invoice: InvoiceFigures) -> None:
-        place = invoice.issued_on, _number_key(invoice.number), invoice.number
-        if self._latest is None or place[:2] > self._latest[:2]:
-            self._latest = place
+        if self._latest is None or _place(invoice) > _place(self._latest):
+            self._latest = invoice
 
     def _rounded(self, amount: Decimal) -> Decimal:
         return round_money(amount, self._currency) + ZERO  # no minus before a zero
+
+
+def _place(invoice: InvoiceFigures) -> tuple[date, NumberKey]:
+    return invoice.issued_on, number_key(invoice.number)
 
 
 def _average_days(days: timedelta, count: int) -> Decimal | None:
     return round_to(Decimal(days.days) / count, 1, ROUND_HALF_EVEN) if count else None
 
 
-_NumberKey = tuple[tuple[tuple[int, str], ...], str]
+NumberKey = tuple[tuple[tuple[int, str], ...], str]
+"""A number in a form by which numbers sort as people count."""
 
 
-def _number_key(number: str | None) -> _NumberKey:
+def number_key(number: str | None) -> NumberKey:
     """Orders numbers as people count: INV-9 before INV-10."""
     parts = re.split(r"([0-9]+)", number or "")
     digits = [(len(part.lstrip("0")), part.lstrip("0")) if place % 2 else (0, part) for place, part in enumerate(parts)]

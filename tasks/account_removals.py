@@ -82,16 +82,16 @@ def _take_over(run: AccountRun, item: AccountItem, link: Link, customer: Custome
     binding = Binding(CUSTOMER, survivor, old.erp, old.company, old.erp_id, old.fingerprint, old.erp_number)
     entry = AuditEntry(CUSTOMER, survivor, run.erps[link.slot].system, "taken over", old.erp_id, tuple(item.changes))
     run.store.bind(run.run_id, [binding], [entry])
-    run.store.move_documents(item.key, survivor)
     if link.agreed:
         run.store.agree(run.run_id, CUSTOMER, link.slot.value, {survivor: link.agreed})
     return True
 
 
 def _end(run: AccountRun, item: AccountItem, link: Link, why: str) -> None:
-    """The account is no customer any more."""
+    """The account is no customer any more; its documents go to the account that it was merged into, or wait."""
     if run.dry_run:
         return
+    run.store.move_documents(item.key, item.account.merged_into)
     change = Change("Customer", link.binding.erp_number or link.binding.erp_id, None, why)
     entry = AuditEntry(CUSTOMER, item.key, run.erps[link.slot].system, "unlinked", link.binding.erp_id, (change,))
     run.store.unbind(run.run_id, CUSTOMER, item.key, link.slot.value, [entry])

@@ -84,4 +84,5 @@ class BatchRun(Run):
         self.check_erps((MappedRecord.ACCOUNT,))
         self.check_territories()
         self.check_code_lists()
+        self._check_scenarios()
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import date
 from decimal import Decimal
 
 from babel.numbers import get_territory_currencies
@@ -9,12 +11,15 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.policies.orders import DealsWithoutLines, OrderPolicy
+from prefect_crm_erp.models.currencies import CurrencyCodeError, currency_code
 from prefect_crm_erp.models.geography import country_code
 from prefect_crm_erp.models.money import ZERO, minor_units, plain, round_money, split_amount
 from prefect_crm_erp.models.outcomes import Note, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Deal, DealLine
+from prefect_crm_erp.models.rounding import explain_totals
 from prefect_crm_erp.tasks.clean import Defect, clean_account
+from prefect_crm_erp.tasks.convert import exact_lines
 from prefect_crm_erp.tasks.entry_checks import check_entry
 from prefect_crm_erp.tasks.extract import still_waiting
 from prefect_crm_erp.tasks.item import Item
@@ -54,10 +59,12 @@ def _exclusion(run: Run, item: Item) -> Verdict | None:
 
 
 def _check(run: Run, item: Item) -> None:
+    today = run.started_at.date()
     _fill_currency(run, item)
+    _tidy_currency(item, today)
     _fill_lines(run, item)
     _fit_lines(item)
-    defects = list(_deal_defects(item.deal))
+    defects = deal_defects(item.deal, today)
     if item.deal.account:
         customer, notes, found = clean_account(item.deal.account, run.integration, run.erp_needs_state())
         item.customer = customer
@@ -80,6 +87,18 @@ def _fill_currency(run: Run, item: Item) -> None:
         text = f"The deal has no currency; {currencies[0]} is taken from the billing country {code}"
         item.notes.append(Note("currency", text, "Finance", None, currencies[0]))
         item.deal = deal.model_copy(update={"currency": currencies[0]})
+
+
+def _tidy_currency(item: Item, today: date) -> None:
+    """A code that is written otherwise is read as it is meant, for people to see; a wrong one is a defect."""
+    deal = item.deal
+    with suppress(CurrencyCodeError):
+        known = currency_code(deal.currency or "", deal.closed_on or today)
+        if known.is_corrected:
+            item.notes.append(
+                Note("currency", f"{known.given!r} is read as {known.code}", None, known.given, known.code)
+            )
+            item.deal = deal.model_copy(update={"currency": known.code})
 
 
 def _fill_lines(run: Run, item: Item) -> None:
@@ -111,7 +130,7 @@ def _fit_lines(item: Item) -> None:
     unit = Decimal(1).scaleb(-minor_units(deal.currency))
     if lines == wanted or abs(lines - wanted) > unit * len(deal.lines) / 2:
         return
-    exact = [line.quantity * line.unit_price * (1 - line.discount_percent / 100) for line in deal.lines]
+    exact = exact_lines(deal)
     if any(amount < 0 for amount in exact) or round_money(sum(exact, ZERO), deal.currency) != wanted:
         return
     shares = split_amount(wanted, exact, deal.currency)
@@ -121,17 +140,40 @@ def _fit_lines(item: Item) -> None:
     item.notes.append(Note("lines.amount", text))
 
 
-def _deal_defects(deal: Deal) -> list[Defect]:
+def deal_defects(deal: Deal, today: date) -> list[Defect]:
+    """All that keeps a deal from becoming an order, whatever its account.
+
+    Args:
+        deal: The deal.
+        today: The day that its currency must be money on, when it does not say when it closed.
+    """
     defects = []
     if deal.account is None:
         defects.append(Defect("account", "The deal has no account"))
-    if not deal.currency:
-        defects.append(Defect("currency", "The deal has no currency, and none can be told from its billing country"))
     if not deal.lines:
         defects.append(Defect("lines", "The deal has no product lines; add the products that were sold"))
+    defects += _currency_defects(deal, today)
     for position, line in enumerate(deal.lines, start=1):
         defects += _line_defects(position, line)
     return defects or _total_defects(deal)
+
+
+def _currency_defects(deal: Deal, today: date) -> list[Defect]:
+    if not deal.currency:
+        return [Defect("currency", "The deal has no currency, and none can be told from its billing country")]
+    try:
+        currency_code(deal.currency, deal.closed_on or today)
+    except CurrencyCodeError as error:
+        return [Defect("currency", f"{error}; correct the deal's currency")]
+    return [
+        Defect(
+            "lines.currency",
+            f"{line.named(position)} has its price from the price book in {line.currency}, but the deal is in "
+            f"{deal.currency}; choose the product's price in {deal.currency}",
+        )
+        for position, line in enumerate(deal.lines, start=1)
+        if line.currency and line.currency.upper() != deal.currency.upper()
+    ]
 
 
 def _line_defects(position: int, line: DealLine) -> list[Defect]:
@@ -153,11 +195,13 @@ def _line_defects(position: int, line: DealLine) -> list[Defect]:
 def _total_defects(deal: Deal) -> list[Defect]:
     if deal.total is None:
         return []
-    lines = sum((line.amount for line in deal.lines), ZERO) + deal.shipping + (deal.tax or ZERO)
+    beside = deal.shipping + (deal.tax or ZERO)
+    lines = sum((line.amount for line in deal.lines), ZERO) + beside
     if lines == deal.total:
         return []
     text = (
         f"The lines, shipping and tax add up to {lines:,} {deal.currency}, but the deal says "
         f"{deal.total:,} {deal.currency}; correct the deal"
     )
-    return [Defect("total", text)]
+    why = explain_totals(exact_lines(deal), deal.currency or "", deal.total - beside, lines - beside)
+    return [Defect("total", f"{text} ({why})" if why else text)]

@@ -99,6 +99,11 @@ def discounted_lines(deal: Deal) -> list[DealLine]:
     return [line.model_copy(update={"amount": share}) for line, share in zip(deal.lines, shares, strict=True)]
 
 
+def exact_lines(deal: Deal) -> list[Decimal]:
+    """The deal's lines after their own discounts, unrounded."""
+    return [line.quantity * line.unit_price * (1 - line.discount_percent / HUNDRED) for line in deal.lines]
+
+
 def crm_total(deal: Deal) -> Decimal:
     """The deal's total as the ERP's is compared with it: without tax, unless the deal shows its tax."""
     lines = sum((line.amount for line in discounted_lines(deal)), ZERO)
@@ -145,10 +150,16 @@ def _order_lines(
             description=line.description or line.product_name or product.name,
             quantity=quantity,
             unit_price=price,
+            list_price=list_price_of(line) if erp.capabilities.takes_list_prices else None,
             custom=_mapped(run, MappedRecord.LINE, line.custom),
         )
         for quantity, price in steps
     ]
+
+
+def list_price_of(line: DealLine) -> Decimal:
+    """What the discount is of: the price before the line's own discount, or the price book's where that is more."""
+    return max(line.unit_price, line.list_price or ZERO)
 
 
 def _require_unit(run: Run, line: DealLine, product: Product) -> None:

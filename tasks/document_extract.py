@@ -18,8 +18,8 @@ from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.extract import OVERLAP
 from prefect_crm_erp.tasks.match import CUSTOMER
 
-PAGE_SIZE = 2000
-"""Documents of a page: from so many rows on the CRM takes them as one job, which costs fewer calls."""
+PAGE_SIZE = 5000
+"""Documents of a page: many rows go to the CRM as one job, which costs few calls however many they are."""
 _IDS_PER_READ = 200
 
 
@@ -29,6 +29,24 @@ def document_pages(
     """Documents that changed since the last run, then those that waited and may go on now."""
     yield from _gathered(run, slot, what, _changed_pages(run, slot, what, since))
     yield from named_documents(run, slot, what, _waiting(run, slot, what))
+
+
+@task(name="Look for changes", cache_policy=NO_CACHE, persist_result=False)
+def look_for_changes(run: DocumentRun, slot: ErpSlot, since: datetime | None) -> None:
+    """See whether anything has changed in an ERP since the last run; where nothing has, it is not read any further.
+
+    Args:
+        run: The run.
+        slot: The ERP connection.
+        since: Aware time that overrides the watermarks: then everything is read.
+    """
+    marks = [run.store.watermark(run.stream(slot, what)) for what in run.what]
+    starts = [mark.modified_at - OVERLAP for mark in marks if mark is not None]
+    if since is not None or run.backfill or len(starts) < len(marks) or not run.is_up(slot, ()):
+        return
+    with run.guard(slot, ()):
+        kinds = [what.record for what in run.what]
+        run.quiet[slot] = not run.erps[slot].have_changed(kinds, Cursor(min(starts)))
 
 
 def named_documents(
@@ -48,9 +66,13 @@ def _changed_pages(run: DocumentRun, slot: ErpSlot, what: DocumentKind, since: d
     reading = run.reading(stream)
     reading.is_seamless = not since or (watermark is not None and since <= watermark.modified_at - OVERLAP)
     start = Cursor(since) if since else (Cursor(watermark.modified_at - OVERLAP) if watermark else None)
-    for page in run.erps[slot].changes(what.record, start):
+    for page in () if run.quiet.get(slot) else run.erps[slot].changes(what.record, start):
         reading.note(page)
         yield page
+    # Everything was read that had been there when the run began: the next one need not begin at the last change again.
+    began = Cursor(run.started_at + run.erps[slot].clock_offset)
+    if reading.reached is None or reading.reached.modified_at < began.modified_at:
+        reading.reached = began
 
 
 def _gathered(
@@ -78,15 +100,22 @@ def _noted(run: DocumentRun, slot: ErpSlot, what: DocumentKind, page: Page[Any])
 def _waiting(run: DocumentRun, slot: ErpSlot, what: DocumentKind) -> list[str]:
     """Documents that do not stand in the CRM and that something has changed for: they are to be tried again.
 
-    One whose customer still has no account, and one that this run has read already, is left where it is.
+    One whose customer still has no account, and one that this run has read already, is left where it is. One that
+    stands there and that its deal did not take comes, too.
     """
-    found: list[str] = []
+    found = _owed(run, slot, what)
     for page in run.store.document_ids(what.name, slot.value, waiting_only=True):
         known = run.store.documents(what.name, slot.value, page)
         read = run.store.noted(run.run_id, [document_key(slot, what, erp_id) for erp_id in known])
         left = [each for erp_id, each in known.items() if document_key(slot, what, erp_id) not in read]
         found += _with_account(run, slot, left)
     return found
+
+
+def _owed(run: DocumentRun, slot: ErpSlot, what: DocumentKind) -> list[str]:
+    start = document_key(slot, what, "")
+    keys = [entry.key for entry in run.store.parked(kind=run.owed_kind) if entry.key.startswith(start)]
+    return [key.removeprefix(start) for key in keys]
 
 
 def _with_account(run: DocumentRun, slot: ErpSlot, documents: Sequence[Document]) -> list[str]:
@@ -106,7 +135,10 @@ def extract_documents(
     if not run.is_up(slot, ()):
         return None
     with run.guard(slot, ()):
-        return next(pages, None)
+        page = next(pages, None)
+        if page is not None:
+            run.check(slot)
+        return page
     for what in run.what:
         run.reading(run.stream(slot, what)).is_seamless = False
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from prefect_crm_erp.blocks.crm.base import DocumentRow
@@ -24,11 +25,22 @@ class DocumentItem(Traveller):
         known: What the ledger knows of it; None for a new one.
         account_id: 18-character id of the account that it is shown at.
         opportunity_id: 18-character id of the opportunity that it comes from.
-        rows: Its copy with all that belongs to it, the document itself first.
         crm_id: 18-character id of the copy, where the CRM told it.
+        opportunity_is_gone: Whether the CRM has the opportunity no more, so that the copy stands without it.
     """
 
-    __slots__ = ("_slot", "account_id", "crm_id", "document", "known", "opportunity_id", "rows", "what")
+    __slots__ = (
+        "_digest",
+        "_rows",
+        "_slot",
+        "account_id",
+        "crm_id",
+        "document",
+        "known",
+        "opportunity_id",
+        "opportunity_is_gone",
+        "what",
+    )
 
     def __init__(self, what: DocumentKind, slot: ErpSlot, document: AnyDocument) -> None:
         super().__init__()
@@ -38,8 +50,9 @@ class DocumentItem(Traveller):
         self.known: Document | None = None
         self.account_id: str | None = None
         self.opportunity_id: str | None = None
-        self.rows: list[DocumentRow] = []
+        self.rows = []
         self.crm_id: str | None = None
+        self.opportunity_is_gone = False
 
     @property
     def slot(self) -> ErpSlot:
@@ -91,11 +104,38 @@ class DocumentItem(Traveller):
         """References of what belongs to it."""
         return tuple(row.erp_id for row in self.rows[1:])
 
+    def leave_opportunity(self) -> None:
+        """Stand at the account alone: the CRM has the opportunity no more."""
+        head, *rest = self.rows
+        self.rows = [replace(head, values=dict(head.values) | {"opportunity_id": None}), *rest]
+        self.opportunity_is_gone = True
+
+    def return_to_opportunity(self, rows: list[DocumentRow]) -> None:
+        """Take back that the opportunity is gone.
+
+        Args:
+            rows: The rows as they were before.
+        """
+        self.rows = rows
+        self.opportunity_is_gone = False
+
+    @property
+    def rows(self) -> list[DocumentRow]:
+        """Its copy with all that belongs to it, the document itself first."""
+        return self._rows
+
+    @rows.setter
+    def rows(self, rows: list[DocumentRow]) -> None:
+        self._rows = rows
+        self._digest: str | None = None
+
     def digest(self) -> str:
         """Fingerprint of what is to stand in the CRM; the time of the last change says nothing new by itself."""
-        return fingerprint(
-            [[row.object.value, row.erp_id, row.currency, _without_time(row.values)] for row in self.rows]
-        )
+        if self._digest is None:
+            self._digest = fingerprint(
+                [[row.object.value, row.erp_id, row.currency, _without_time(row.values)] for row in self.rows]
+            )
+        return self._digest
 
     def evaluation_digest(self) -> str:
         """Fingerprint of all that decides whether it can go on."""

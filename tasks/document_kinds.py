@@ -12,7 +12,7 @@ from prefect_crm_erp.models.records import Record, SalesOrder
 
 AnyDocument = SalesOrder | Delivery | Invoice | Payment
 
-_NOT_ON_A_LINE = frozenset({"erp_id", "product_id", "invoice_id", "currency", "custom"})
+_NOT_ON_A_LINE = frozenset({"erp_id", "product_id", "invoice_id", "currency", "list_price", "custom"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from prefect_crm_erp.models.documents import Payment
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import DealSource
-from prefect_crm_erp.tasks.document_item import DocumentItem
+from prefect_crm_erp.tasks.document_item import DocumentItem, document_key
 from prefect_crm_erp.tasks.document_kinds import INVOICES, ORDERS
 from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.match import CUSTOMER
@@ -105,11 +105,31 @@ def orders_to_copy(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) ->
     return sorted(order for order in wanted if order not in known or known[order].fingerprint is None)
 
 
-def copied_orders(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> dict[str, Document]:
-    """The orders of the page's documents that stand in the CRM, by ERP id."""
+def linked_orders(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> dict[str, Document]:
+    """The orders of the page's documents that stand in the CRM, by ERP id.
+
+    A document whose order is refused there waits for it; an order that stays in the ERP is not waited for.
+    """
     wanted = {order for item in open_items(page) for order in item.order_ids}
     known = run.store.documents(ORDERS.name, slot.value, wanted) if wanted else {}
+    if not run.dry_run:
+        for item in open_items(page):
+            refused = [known[each] for each in item.order_ids if each in known and _is_refused(known[each])]
+            item.verdict = _after(run, slot, refused) if refused else None
     return {erp_id: each for erp_id, each in known.items() if each.fingerprint is not None}
+
+
+def _is_refused(order: Document) -> bool:
+    return order.account is not None and order.fingerprint is None
+
+
+def _after(run: DocumentRun, slot: ErpSlot, orders: Sequence[Document]) -> Verdict:
+    numbers = ", ".join(each.number or each.erp_id for each in orders[:5])
+    reason = f"It belongs to the order {numbers}, which does not stand in {run.crm.system} yet; it follows by itself"
+    keys = [document_key(slot, ORDERS, each.erp_id) for each in orders]
+    why = next((entry.reason for entry in run.store.parked(kind=run.kind, keys=keys)), None)
+    reason += f". The order waits: {why}" if why else ""
+    return Verdict.queued(Queue.DATA_QUALITY, reason, error="MissingReferenceError")
 
 
 def _wait_for_invoices(run: DocumentRun, slot: ErpSlot, items: Sequence[DocumentItem]) -> None:

@@ -11,19 +11,27 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.ledger import Coverage
-from prefect_crm_erp.models.outcomes import Outcome, ReportRow
+from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, prove, requests_line
 from prefect_crm_erp.tasks.tables import (
+    NEXT_STEP,
     ROWS_SHOWN,
     account_changes_table,
     counts_table,
     excluded_table,
     parked_tables,
     queues_table,
+    review_table,
 )
+
+_NEXT_STEP = NEXT_STEP | {
+    Queue.DEAD_LETTER: "Tried often enough, and still tried by each run: remove the cause.",
+    Queue.DATA_QUALITY: "It waits for what it hangs on, or for a correction as the reason says; the next run goes on.",
+    Queue.MANUAL_REVIEW: "The CRM refused it: remove the cause there, and the next run goes on.",
+}
 
 
 @task(name="Record outcomes", cache_policy=NO_CACHE, persist_result=False)
@@ -46,7 +54,7 @@ def _row(run: DocumentRun, item: DocumentItem) -> ReportRow:
         erp_id=item.erp_id,
         erp_number=item.document.number,
         currency=getattr(item.document, "currency", None),
-        erp_total=getattr(item.document, "total", None) or getattr(item.document, "amount", None),
+        erp_total=getattr(item.document, "total", getattr(item.document, "amount", None)),
         crm_url=run.crm.url(record) if record else None,
         erp_url=run.erps[item.slot].url(item.document),
         notes=tuple(item.notes),
@@ -86,7 +94,7 @@ def _publish(run: DocumentRun, report: RunReport, coverage: Coverage, source: st
             "What changed in the ERP, before and after",
         ),
         "parked": (
-            f"# Parked\n\n{parked_tables(parked, report.queued)}",
+            f"# Parked\n\n{parked_tables(parked, report.queued, 'Document', _NEXT_STEP)}",
             f"{report.queued:,} documents wait, and why",
         ),
     }
@@ -103,8 +111,10 @@ def _summary(run: DocumentRun, report: RunReport, coverage: Coverage, source: st
         "Queued": report.queued,
         "Excluded": report.excluded,
     }
+    queues = Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)
     sections = {
-        "Queues": queues_table(Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)),
+        "Queues": queues_table(queues, "Documents", _NEXT_STEP),
+        "To review": review_table(rows(), "Document"),
         "Excluded": excluded_table(Counter(row.reason for row in rows(outcome=Outcome.EXCLUDED))),
     }
     return "\n\n".join(

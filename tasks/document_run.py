@@ -29,9 +29,10 @@ class DocumentRun(StreamsRun):
     Attributes:
         product_ids: Ids of the CRM's products by SKU, as far as they were looked up; None for one that it lacks.
         opportunities: Opportunities by the quote or order that belongs to one, as far as they were looked up.
+        quiet: ERP connections in which nothing has changed since the last run, as far as they were looked at.
     """
 
-    __slots__ = ("opportunities", "product_ids", "what")
+    __slots__ = ("_checked", "opportunities", "product_ids", "quiet", "what")
 
     def __init__(
         self,
@@ -48,6 +49,8 @@ class DocumentRun(StreamsRun):
         self.what = what
         self.product_ids: dict[str, str | None] = {}
         self.opportunities: dict[str, str | None] = {}
+        self.quiet: dict[ErpSlot, bool] = {}
+        self._checked: set[ErpSlot] = set()
 
     @property
     def kind(self) -> str:
@@ -58,6 +61,19 @@ class DocumentRun(StreamsRun):
     def today(self) -> date:
         """The day of the run, in UTC."""
         return self.started_at.date()
+
+    @property
+    def owed_kind(self) -> str:
+        """The ledger's kind for what accounts and deals do not show yet of documents, because the CRM refused it.
+
+        Keys are those of the documents that a deal does not show, and ids of accounts without their figures.
+        """
+        return f"{self.kind} write back"
+
+    @property
+    def queue_kinds(self) -> tuple[str, ...]:
+        """Documents wait in a queue, or for being shown."""
+        return (self.kind, self.owed_kind)
 
     def record_url(self, key: str) -> str | None:
         """Documents have their key from the ERP: the CRM knows no record by it."""
@@ -73,7 +89,7 @@ class DocumentRun(StreamsRun):
         return list({company.id: company for company in (self.company(slot, name) for name in names)}.values())
 
     def preflight(self) -> Self:
-        """Check connections, rights and objects before anything is written.
+        """Check the CRM's objects and the connectors; each ERP is checked before it is read.
 
         Raises:
             ConfigurationError: Something must be changed first; the message names it.
@@ -86,10 +102,21 @@ class DocumentRun(StreamsRun):
                 "deploy the metadata package and give the user its permission set",
                 system=self.crm.system,
             )
-        self.check_erps([])
         for slot in self.used_slots:
             unread = [what.name for what in self.what if what.record not in self.erps[slot].capabilities.changes]
             if unread:
                 system = self.erps[slot].system
                 raise ConfigurationError(f"The {system} connector does not read {', '.join(unread)} documents")
         return self
+
+    def check(self, slot: ErpSlot) -> None:
+        """Check an ERP connection with its companies, once in a run; one that does not answer is left alone.
+
+        A look at an ERP in which nothing has changed goes without: it says nothing, and deletes nothing.
+
+        Raises:
+            ConfigurationError: Something must be changed first; the message names it.
+        """
+        if slot not in self._checked and self.is_up(slot, ()):
+            self.check_erp(slot, [])
+            self._checked.add(slot)

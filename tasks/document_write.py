@@ -1,27 +1,22 @@
-"""Write documents: bring their copies in the CRM to what the ERP has, and remember what stands there."""
+"""Write documents: bring their copies in the CRM to what the ERP has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow, Upserted
-from prefect_crm_erp.blocks.ledger import Document
+from prefect_crm_erp.blocks.crm.base import DocumentObject, Upserted
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
-from prefect_crm_erp.models.documents import Delivery, Invoice, PaymentApplication
 from prefect_crm_erp.models.errors import ConnectorError, MissingReferenceError
-from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Verdict
+from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
-from prefect_crm_erp.models.records import Record
 from prefect_crm_erp.tasks.document_item import DocumentItem
-from prefect_crm_erp.tasks.document_link import copied_orders
+from prefect_crm_erp.tasks.document_remember import remember_intent
+from prefect_crm_erp.tasks.document_rows import make_rows
 from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.traveller import open_items
-from prefect_crm_erp.tasks.write_back import erp_reference
 
 _MISSING = MissingReferenceError.__name__
 _TOLD = ("number", "status", "due_date", "total", "balance", "amount", "shipped_on")
@@ -35,7 +30,7 @@ def write_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -
     Raises:
         TransientError: The CRM is not available; the next run does what this one could not.
     """
-    _make_rows(run, slot, page)
+    make_rows(run, slot, page)
     changed: list[DocumentItem] = []
     for item in open_items(page):
         if _is_news(item):
@@ -51,52 +46,20 @@ def write_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -
     _delete_what_is_gone(run, [item for item in changed if item.verdict is None])
     for item in changed:
         item.verdict = item.verdict or Verdict(Outcome.WRITTEN)
-    run.store.save_documents([_remembered(item) for item in page if item.verdict != Verdict(Outcome.UNCHANGED)])
     return page
 
 
 def _is_news(item: DocumentItem) -> bool:
+    """Whether the copy is to be written. One that stands without its opportunity, which is gone, is so left."""
     known = item.known
-    return known is None or known.fingerprint != item.digest() or known.account != item.account_id
-
-
-# -------------------------------------------------------------------- rows
-
-
-def _make_rows(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> None:
-    orders = copied_orders(run, slot, page)
-    companies = {company.id: company.name for company in run.companies_of(slot)}
-    for item in open_items(page):
-        values = item.what.values(item.document) | _links(run, slot, item, orders)
-        values["company"] = companies.get(item.document.company_id)
-        values["url"] = run.erps[slot].url(item.document)
-        currency = getattr(item.document, "currency", None)
-        item.rows = [DocumentRow(item.what.object, item.reference, values, currency)]
-        item.rows += _parts(run, slot, item, currency)
-
-
-def _links(run: DocumentRun, slot: ErpSlot, item: DocumentItem, orders: Mapping[str, Document]) -> dict[str, Any]:
-    links: dict[str, Any] = {"account_id": item.account_id}
-    if item.what.object is not DocumentObject.PAYMENT:
-        links["opportunity_id"] = item.opportunity_id
-    if isinstance(item.document, Invoice | Delivery):
-        mine = [orders[each] for each in item.order_ids if each in orders]
-        links["order"] = erp_reference(slot, mine[0].erp_id) if mine else None
-        links["order_numbers"] = ", ".join(each.number for each in mine if each.number) or None
-    return links
-
-
-def _parts(run: DocumentRun, slot: ErpSlot, item: DocumentItem, currency: str | None) -> Iterable[DocumentRow]:
-    for erp_id, part, values in item.what.parts_of(item.document):
-        linked = values | {item.what.name: item.reference} | _part_links(run, slot, part)
-        of = part.currency if isinstance(part, PaymentApplication) else currency
-        yield DocumentRow(item.what.part, erp_reference(slot, erp_id), linked, of)
-
-
-def _part_links(run: DocumentRun, slot: ErpSlot, part: Record) -> dict[str, Any]:
-    if isinstance(part, PaymentApplication):
-        return {"invoice": erp_reference(slot, part.invoice_id)}
-    return {"product_id": run.product_ids.get(getattr(part, "sku", None) or "")}
+    if known is None or known.fingerprint is None or known.account != item.account_id:
+        return True
+    if known.fingerprint != item.digest() and item.opportunity_id and known.opportunity_id == item.opportunity_id:
+        with_opportunity = item.rows
+        item.leave_opportunity()
+        if known.fingerprint != item.digest():
+            item.return_to_opportunity(with_opportunity)
+    return known.fingerprint != item.digest()
 
 
 # -------------------------------------------------------------------- writing
@@ -104,29 +67,59 @@ def _part_links(run: DocumentRun, slot: ErpSlot, part: Record) -> dict[str, Any]
 
 def _send(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
     """Write the copies; one whose opportunity is gone from the CRM is shown at its account alone."""
-    _send_once(run, items)
-    lost = [item for item in items if _may_have_lost_its_opportunity(item)]
-    for item in lost:
-        item.notes.append(Note("opportunity", f"The opportunity {item.opportunity_id} is gone; it is shown without it"))
-        item.verdict = item.opportunity_id = None
-        head, *rest = item.rows
-        item.rows = [replace(head, values=dict(head.values) | {"opportunity_id": None}), *rest]
-    _send_once(run, lost)
+    remember_intent(run, items)
+    nowhere = _send_once(run, items)
+    gone = _where_accounts_went(run, nowhere)
+    for item in nowhere:
+        if reason := gone.get(item.account_id):
+            item.verdict = Verdict.queued(Queue.DATA_QUALITY, reason, error=_MISSING, fields=("account",))
+    _send_without_opportunity(run, [each for each in nowhere if each.opportunity_id and each.account_id not in gone])
 
 
-def _send_once(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
+def _send_once(run: DocumentRun, items: Sequence[DocumentItem]) -> list[DocumentItem]:
+    """Send all rows of these documents; give those that themselves, not a line of them, point at nothing."""
     rows = [row for item in items for row in item.rows]
     results = iter(run.crm.write_documents(rows) if rows else [])
+    nowhere: list[DocumentItem] = []
     for item in items:
         mine = [next(results) for _ in item.rows]
         item.crm_id = mine[0].crm_id or None
         error = _first_error(mine)
-        if error is not None:
-            item.verdict = Verdict.from_error(error)
+        item.verdict = None if error is None else Verdict.from_error(error)
+        if isinstance(mine[0].error, MissingReferenceError):
+            nowhere.append(item)
+    return nowhere
 
 
-def _may_have_lost_its_opportunity(item: DocumentItem) -> bool:
-    return item.opportunity_id is not None and item.verdict is not None and item.verdict.error == _MISSING
+def _send_without_opportunity(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
+    """Try documents at their account alone; those that this does not help wait for what they point at."""
+    before = {item.key: (item.rows, item.verdict) for item in items}
+    for item in items:
+        item.leave_opportunity()
+    for item in _send_once(run, items):
+        rows, item.verdict = before[item.key]
+        item.return_to_opportunity(rows)
+    for item in items:
+        if item.opportunity_is_gone:
+            text = f"The opportunity {item.opportunity_id} is gone; it is shown without it"
+            item.notes.append(Note("opportunity", text))
+
+
+def _where_accounts_went(run: DocumentRun, items: Sequence[DocumentItem]) -> dict[str | None, str]:
+    """For accounts that the CRM has no more, by id: a sentence that says why their documents wait."""
+    ids = sorted({item.account_id for item in items if item.account_id})
+    found = {each.crm_id: each for page in (run.crm.account_pages(ids=ids) if ids else ()) for each in page}
+    gone: dict[str | None, str] = {}
+    for key in ids:
+        account = found.get(key)
+        if account and account.merged_into:
+            gone[key] = (
+                f"Its account {key} was merged into {account.merged_into}; it follows when account sync has moved the "
+                "customer there"
+            )
+        elif account is None or account.is_deleted:
+            gone[key] = f"Its account {key} was deleted in {run.crm.system}; restore it, and the document follows"
+    return gone
 
 
 def _first_error(results: Iterable[Upserted]) -> ConnectorError | None:
@@ -150,7 +143,7 @@ def _changes(run: DocumentRun, item: DocumentItem) -> list[Change]:
     known, document = item.known, item.document
     changes: list[Change] = []
     for name in _TOLD:
-        after = getattr(document, name, None)
+        after = vars(document).get(name)
         before = getattr(known, name, None) if known and known.fingerprint else None
         if after is not None and _in_words(before) != _in_words(after):
             title = f"{run.crm.system}: {name.replace('_', ' ').capitalize()}"
@@ -160,45 +153,3 @@ def _changes(run: DocumentRun, item: DocumentItem) -> list[Change]:
 
 def _in_words(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-# -------------------------------------------------------------------- the ledger
-
-
-def _remembered(item: DocumentItem) -> Document:
-    """The document as the ledger keeps it; one that could not be written counts as not standing in the CRM."""
-    stands = item.verdict is not None and item.verdict.outcome is Outcome.WRITTEN
-    document = item.document
-    kept = set(item.known.children if item.known else ()) | set(item.children)
-    return Document(
-        kind=item.what.name,
-        erp=item.slot.value,
-        erp_id=item.erp_id,
-        number=document.number,
-        company=document.company_id,
-        customer_id=document.customer_id,
-        account=item.account_id,
-        opportunity_id=item.opportunity_id,
-        order_ids=item.order_ids,
-        order_keys=item.order_keys,
-        fingerprint=item.digest() if stands else None,
-        children=item.children if stands else tuple(sorted(kept)),
-        type=getattr(document, "type", None),
-        status=str(document.status) if document.status else None,
-        currency=getattr(document, "currency", None),
-        company_currency=getattr(document, "company_currency", None),
-        issued_on=_first(document, "date", "order_date", "shipped_on"),
-        due_date=getattr(document, "due_date", None),
-        paid_on=getattr(document, "paid_on", None),
-        untaxed=getattr(document, "untaxed", None),
-        total=_first(document, "total", "amount"),
-        balance=getattr(document, "balance", None),
-        company_untaxed=getattr(document, "company_untaxed", None),
-        company_total=_first(document, "company_total", "company_amount"),
-        company_balance=getattr(document, "company_balance", None),
-        modified_at=document.modified_at,
-    )
-
-
-def _first(document: object, *names: str) -> Any:
-    return next((value for name in names if (value := getattr(document, name, None)) is not None), None)

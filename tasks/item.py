@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from prefect_crm_erp.models.exchange import Valuation
 from prefect_crm_erp.models.keys import fingerprint
 from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.records import Account, Deal, SalesOrder
@@ -17,16 +18,21 @@ class Item(Traveller):
     Attributes:
         deal: The deal as it was read.
         order: The sales order: as it will be sent, then as it stands in the ERP.
+        valuation: What it is worth beyond its currency; None while that need not be looked at.
         expected: Total without tax that the ERP must arrive at, in the deal's currency.
+        left_to_people: Why the integration does not confirm the order: it fits none of the scenarios that were
+            authorised beforehand; None when it may.
     """
 
-    __slots__ = ("deal", "expected", "order")
+    __slots__ = ("deal", "expected", "left_to_people", "order", "valuation")
 
     def __init__(self, deal: Deal) -> None:
         super().__init__()
         self.deal = deal
         self.order: SalesOrder | None = None
         self.expected: Decimal = ZERO
+        self.left_to_people: str | None = None
+        self.valuation: Valuation | None = None
 
     @property
     def key(self) -> str:

@@ -9,10 +9,11 @@ from decimal import Decimal
 from prefect_crm_erp.blocks.ledger import AuditEntry, Binding, LeaseLostError
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import CreditLimitError
-from prefect_crm_erp.models.money import plain
+from prefect_crm_erp.models.money import ZERO, plain
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Rejected, Verdict, WriteResult
 from prefect_crm_erp.models.records import Company, OrderStatus, SalesOrder
-from prefect_crm_erp.tasks.convert import crm_total
+from prefect_crm_erp.models.rounding import explain_totals
+from prefect_crm_erp.tasks.convert import crm_total, exact_lines
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.recognise import (
     OPPORTUNITY,
@@ -159,6 +160,7 @@ class Placing:
             if theirs == ours or (item.key in self.standing and self._is_outdated(item)):
                 continue
             shown = "no total" if theirs is None else f"{theirs:,} {item.currency}"
+            shown += _rounding(item, ours, theirs)
             reason = (
                 f"The totals differ: {ours:,} {item.currency} in {self.run.crm.system}, {shown} in {self.erp.system} "
                 f"(order {_number(item)}, left as it is); correct the deal or the order, then run the deal by its id"
@@ -166,13 +168,21 @@ class Placing:
             _review(item, reason, "TotalsDiffer")
 
     def _confirm(self) -> None:
-        """Make drafts binding; an order that the ERP holds back for approval waits there, and here in its queue."""
+        """Make drafts binding; an order that the ERP holds back for approval waits there, and here in its queue.
+
+        What was not authorised beforehand is left to the ERP's people.
+        """
         waiting = [item for item in self._open() if item.order and not _is_binding(item.order)]
-        if waiting:
-            self._take(waiting, self.erp.confirm([item.order for item in waiting if item.order], self.company))
+        confirmed = [item for item in waiting if item.left_to_people is None]
+        if confirmed:
+            self._take(confirmed, self.erp.confirm([item.order for item in confirmed if item.order], self.company))
+        left = [item for item in waiting if item.left_to_people is not None]
+        if left:
+            self._take(left, self.erp.submit([item.order for item in left if item.order], self.company))
         for item in self._open():
             if item.order and not _is_binding(item.order):
                 reason = f"Order {_number(item)} waits in {self.erp.system} for an approval"
+                reason += f": {item.left_to_people}" if item.left_to_people else ""
                 item.verdict = Verdict.queued(Queue.PENDING_APPROVAL, reason, error="PendingApproval")
 
     # ---------------------------------------------------------------- bind
@@ -235,6 +245,14 @@ def erp_total(item: Item) -> Decimal | None:
     if item.order is None:
         return None
     return item.order.total if item.deal.tax else item.order.untaxed
+
+
+def _rounding(item: Item, ours: Decimal, theirs: Decimal | None) -> str:
+    """How rounding explains two totals, if it does."""
+    beside = item.deal.shipping + (item.deal.tax or ZERO)
+    lines = exact_lines(item.deal)
+    why = theirs is not None and explain_totals(lines, item.currency, ours - beside, theirs - beside)
+    return f" ({why})" if why else ""
 
 
 def order_changes(order: SalesOrder | None) -> list[Change]:

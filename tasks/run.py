@@ -31,6 +31,7 @@ from prefect_crm_erp.models.records import (
     SalesOrder,
 )
 from prefect_crm_erp.tasks.known_customers import KnownCustomers
+from prefect_crm_erp.tasks.rates import RateBook
 from prefect_crm_erp.tasks.side_by_side import Meanwhile
 from prefect_crm_erp.tasks.traveller import T, Traveller
 
@@ -84,6 +85,7 @@ class BaseRun(ABC):
     Attributes:
         known: What the run knows of the customers of each ERP.
         meanwhile: What is begun as soon as the run waits for an ERP.
+        rates: Exchange rates, as far as they were asked for.
     """
 
     __slots__ = (
@@ -96,6 +98,7 @@ class BaseRun(ABC):
         "integration",
         "known",
         "meanwhile",
+        "rates",
         "routing",
         "run_id",
         "started_at",
@@ -122,6 +125,7 @@ class BaseRun(ABC):
         self.routing = integration.routing.table()
         self.known: dict[ErpSlot, KnownCustomers] = {slot: KnownCustomers() for slot in self.erps}
         self.meanwhile = Meanwhile()
+        self.rates = RateBook(self.crm, self.erps)
         self._companies: dict[tuple[ErpSlot, str], Company] = {}
         self._down: dict[ErpSlot, tuple[str, float]] = {}
 
@@ -164,13 +168,18 @@ class BaseRun(ABC):
         Raises:
             ConfigurationError: Something must be changed first; the message names it.
         """
-        for slot, erp in self.erps.items():
-            with self.guard(slot, ()):
-                erp.check()
-                self._check_mapped_fields(erp, records)
-                for subsidiary in self.integration.routing.subsidiaries:
-                    if subsidiary.erp is slot:
-                        self.company(slot, subsidiary.company)
+        for slot in self.erps:
+            self.check_erp(slot, records)
+
+    def check_erp(self, slot: ErpSlot, records: Collection[MappedRecord]) -> None:
+        """Check one ERP connection, as `check_erps` checks all."""
+        erp = self.erps[slot]
+        with self.guard(slot, ()):
+            erp.check()
+            self._check_mapped_fields(erp, records)
+            for subsidiary in self.integration.routing.subsidiaries:
+                if subsidiary.erp is slot:
+                    self.company(slot, subsidiary.company)
 
     def check_territories(self) -> None:
         """See that the ERPs have the field with the territory, where territories are compared.
@@ -208,6 +217,15 @@ class BaseRun(ABC):
         if key not in self._companies:
             self._companies[key] = self.erps[slot].company(name)
         return self._companies[key]
+
+    def company_by_id(self, slot: ErpSlot, company_id: str) -> Company | None:
+        """A company by the ERP's own id: one that the run has looked up, else as the ERP lists them."""
+        known = (company for (place, _), company in self._companies.items() if place is slot)
+        found = next((each for each in known if each.id == company_id), None)
+        if found is None and slot in self.erps and self.is_up(slot, ()):
+            with self.guard(slot, ()):
+                found = next((each for each in self.erps[slot].companies() if each.id == company_id), None)
+        return found
 
     def known_company(self, slot: ErpSlot, name: str) -> Company | None:
         """A company that was looked up in this run already."""
@@ -339,8 +357,13 @@ class Run(BaseRun):
 
     @property
     def queue_kinds(self) -> tuple[str, ...]:
-        """Deals wait in a queue, or for their write-back."""
-        return (self.kind, self.owed_kind)
+        """Deals wait in a queue, for their write-back, or for a rate of the ERP."""
+        return (self.kind, self.owed_kind, self.rates_kind)
+
+    @property
+    def rates_kind(self) -> str:
+        """The ledger's kind for deals that show a rate which the ERP has not validated yet."""
+        return f"{self.kind} exchange rate"
 
     @property
     def stream(self) -> str:
@@ -369,7 +392,17 @@ class Run(BaseRun):
         self.check_erps(tuple(MappedRecord))
         self.check_territories()
         self.check_code_lists()
+        self._check_scenarios()
         return self
+
+    def _check_scenarios(self) -> None:
+        """Orders that fit no scenario must be able to wait."""
+        unable = sorted({erp.system for erp in self.erps.values() if not erp.capabilities.submits_orders})
+        if self.integration.approvals.scenarios and unable:
+            raise ConfigurationError(
+                f"In {' and '.join(unable)} no order can wait for its people; take the scenarios out of the approval "
+                "policy, or let the ERP's own rules decide"
+            )
 
     def is_initial_load(self, slot: ErpSlot) -> bool:
         """Whether an ERP had no product at all when this run first looked."""

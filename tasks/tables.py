@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 from prefect_crm_erp.tasks.markdown import NAME_WIDTH, SENTENCE_WIDTH, amount, link, stacked, table, text
@@ -29,12 +30,14 @@ def counts_table(counts: dict[str, int]) -> str:
     return table(list(counts), [[f"{count:,}" for count in counts.values()]], right=columns)
 
 
-def queues_table(queues: Counter[Queue]) -> str:
-    """How many deals wait in each queue, and what happens next."""
+def queues_table(
+    queues: Counter[Queue], what: str = "Deals", next_step: Mapping[Queue, str] = MappingProxyType(NEXT_STEP)
+) -> str:
+    """How many deals (or what it is) wait in each queue, and what happens next."""
     rows = [
-        [queue.value, f"{queues[queue]:,}", text(NEXT_STEP[queue], SENTENCE_WIDTH)] for queue in Queue if queues[queue]
+        [queue.value, f"{queues[queue]:,}", text(next_step[queue], SENTENCE_WIDTH)] for queue in Queue if queues[queue]
     ]
-    return table(("Queue", "Deals", "What happens next"), rows, right={1})
+    return table(("Queue", what, "What happens next"), rows, right={1})
 
 
 def excluded_table(reasons: Counter[str]) -> str:
@@ -60,7 +63,7 @@ def totals_table(rows: Iterable[ReportRow]) -> str:
     return table(("Orders", "Total in the CRM", "Total in the ERP"), body, right={0, 1, 2}) if body else ""
 
 
-def review_table(rows: Iterable[ReportRow]) -> str:
+def review_table(rows: Iterable[ReportRow], what: str = "Deal") -> str:
     """What was assumed on the way and somebody should look at; empty when there is nothing."""
     body = [
         [text(note.flag), link(row.name, row.crm_url, NAME_WIDTH), text(note.text, SENTENCE_WIDTH)]
@@ -68,7 +71,7 @@ def review_table(rows: Iterable[ReportRow]) -> str:
         for note in row.notes
         if note.flag
     ]
-    return _first(table(("For", "Deal", "What"), body[:ROWS_SHOWN]), len(body)) if body else ""
+    return _first(table(("For", what, "What"), body[:ROWS_SHOWN]), len(body)) if body else ""
 
 
 def written_table(rows: Sequence[ReportRow], count: int) -> str:
@@ -95,16 +98,27 @@ def written_table(rows: Sequence[ReportRow], count: int) -> str:
     return "\n\n".join([_first(orders, count), *remarks])
 
 
-def parked_tables(rows: Sequence[ReportRow], count: int) -> str:
+def parked_tables(
+    rows: Sequence[ReportRow],
+    count: int,
+    what: str = "Deal",
+    next_step: Mapping[Queue, str] = MappingProxyType(NEXT_STEP),
+) -> str:
     """A table for each queue: the deals that wait in it, and why.
 
     Args:
         rows: The first `ROWS_SHOWN` of them.
         count: How many there are.
+        what: What they are.
+        next_step: What happens next with those of a queue.
     """
     if not rows:
         return "Nothing waits."
-    sections = [_queue_section(queue, chosen) for queue in Queue if (chosen := [r for r in rows if r.queue is queue])]
+    by_queue = {queue: chosen for queue in Queue if (chosen := [row for row in rows if row.queue is queue])}
+    sections = [
+        f"## {queue.value}\n\n{next_step[queue]}\n\n{_waiting_table(chosen, what)}"
+        for queue, chosen in by_queue.items()
+    ]
     return _first("\n\n".join(sections), count)
 
 
@@ -147,11 +161,11 @@ def _notes(row: ReportRow) -> str:
     return stacked(*(text(note.text, SENTENCE_WIDTH) for note in row.notes if note.field != "subsidiary"))
 
 
-def _queue_section(queue: Queue, rows: Sequence[ReportRow]) -> str:
+def _waiting_table(rows: Sequence[ReportRow], what: str) -> str:
     body = [
         [stacked(_deal(row), amount(row.crm_total, row.currency)), text(row.reason, SENTENCE_WIDTH)] for row in rows
     ]
-    return f"## {queue.value}\n\n{NEXT_STEP[queue]}\n\n{table(('Deal', 'Why'), body)}"
+    return table((what, "Why"), body)
 
 
 def _changes(row: ReportRow) -> list[list[str]]:

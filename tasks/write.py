@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from prefect_crm_erp.models.keys import chunks
-from prefect_crm_erp.models.outcomes import Outcome, Verdict
+from prefect_crm_erp.models.outcomes import Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.claims import held, patience
 from prefect_crm_erp.tasks.credit import foresee_credit
@@ -51,6 +51,9 @@ def write_orders(run: Run, page: Page[Item]) -> Page[Item]:
 def _foresee(run: Run, items: Sequence[Item]) -> None:
     foresee_credit(run, items)
     for item in items:
+        if item.left_to_people is not None and item.verdict is None:
+            reason = f"Dry run: the order would wait for an approval: {item.left_to_people}"
+            item.verdict = Verdict.queued(Queue.PENDING_APPROVAL, reason, error="PendingApproval")
         item.changes += order_changes(item.order)
         item.verdict = item.verdict or Verdict(Outcome.WRITTEN, "Dry run: it would be written")
 

@@ -102,6 +102,8 @@ def _success(item: Item) -> dict[str, Any]:
     }
     if item.order is not None and item.order.status is not None:
         said["erp_status"] = item.order.status.value
+    if item.valuation is not None:
+        said["valuation"] = item.valuation
     return said
 
 

@@ -17,10 +17,12 @@ settings.load_profile("untimed")
 
 pytest_plugins = (
     "account_world",
+    "fixtures_approvals",
     "fixtures_documents",
     "fixtures_salesforce",
     "fixtures_salesforce_documents",
     "fixtures_tryton",
+    "office",
     "world",
 )
 

@@ -87,9 +87,9 @@ class TrytonBooks:
         (row,) = self.clerk.find(_INVOICE, company, [("id", "=", invoice)], "party")
         return Billed(order, str(invoice), str(row["party"]), key)
 
-    def post(self, company: str, invoice: str) -> None:
-        """The clerk posts an invoice with the date of today."""
-        self._clerk(f"{_INVOICE}.write", company, [int(invoice)], {"invoice_date": self.today})
+    def post(self, company: str, invoice: str, day: date | None = None) -> None:
+        """The clerk posts an invoice with the date of today, or of another day."""
+        self._clerk(f"{_INVOICE}.write", company, [int(invoice)], {"invoice_date": day or self.today})
         self._insist(lambda: self._clerk(f"{_INVOICE}.post", company, [int(invoice)]))
 
     def draft_invoice(self, company: str) -> str:
@@ -97,6 +97,29 @@ class TrytonBooks:
         order = self.order(company)
         self.confirm(company, order)
         return str(self.seller.sale(company, int(order))["invoices"][0])
+
+    def add_lines(
+        self, company: str, invoice: str, lines: Sequence[tuple[float, str]] = (), *, remarks: int = 0
+    ) -> None:
+        """The clerk adds lines to a draft invoice: quantities with their prices, and remarks without any."""
+        names = ("account", "unit", "taxes", "product", "currency", "company")
+        pattern = self.clerk.find(f"{_INVOICE}.line", company, [("invoice", "=", int(invoice))], *names)[0]
+        usual = {name: pattern[name] for name in names} | {"taxes": [("add", pattern["taxes"])]}
+        common = {name: pattern[name] for name in ("currency", "company")}
+        added = [usual | {"type": "line", "quantity": each, "unit_price": Decimal(price)} for each, price in lines]
+        added += [common | {"type": "comment", "description": f"Remark {number}"} for number in range(remarks)]
+        self._clerk(f"{_INVOICE}.write", company, [int(invoice)], {"lines": [("create", added)]})
+
+    def renumber(self, company: str, order: str) -> str:
+        """The seller gives an order another number."""
+        number = f"R-{secrets.token_hex(4)}"
+        self._seller("sale.sale.write", company, [int(order)], {"number": number})
+        return number
+
+    def period(self, company: str, day: date, button: str) -> None:
+        """The clerk closes or reopens the period of a day."""
+        among = (("start_date", "<=", day), ("end_date", ">=", day), *self._in(company))
+        self._clerk(f"account.period.{button}", company, [self.clerk.one("account.period", company, *among)])
 
     def invoices_of(self, company: str, order: str) -> list[str]:
         """The invoices of an order."""

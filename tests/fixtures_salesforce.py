@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,21 @@ class SalesforceHarness:
         names |= {"erp_amount": "ERP_Amount__c", "erp_sync_error": "ERP_Sync_Error__c"}
         soql = f"SELECT {names[field]} FROM Opportunity WHERE Id = '{record_id}'"
         return self._company.sf.query(soql)["records"][0][names[field]]
+
+    def rate(self, currency: str, day: date | None = None) -> Decimal | None:
+        source = f"DatedConversionRate WHERE StartDate = {day} AND" if day else "CurrencyType WHERE"
+        rows = self._company.sf.query(f"SELECT ConversionRate FROM {source} IsoCode = '{currency}'")["records"]
+        return rows[0]["ConversionRate"] if rows else None
+
+    def list_prices(self, sku: str, currency: str) -> list[Decimal]:
+        where = f"Product2.ProductCode = '{sku}' AND CurrencyIsoCode = '{currency}' AND Pricebook2.IsStandard = true"
+        return [
+            row["UnitPrice"]
+            for row in self._company.sf.query(f"SELECT UnitPrice FROM PricebookEntry WHERE {where}")["records"]
+        ]
+
+    def keep_dated_rates(self, is_on: bool) -> None:
+        self._org.settings(dated_rates=is_on)
 
     def lock(self, record_id: str, seconds: float) -> None:
         self._org.lock(record_id, seconds)

@@ -58,8 +58,8 @@ class SalesforceDocumentsHarness:
     def connect(self) -> Salesforce:
         return self._org.block()
 
-    def account(self, name: str = "Acme Corp") -> str:
-        return self._company.account(name)
+    def account(self, name: str = "Acme Corp", owner: str | None = None) -> str:
+        return self._company.account(name, **({"OwnerId": owner} if owner else {}))
 
     def deal(self, account: str) -> str:
         return self._company.opportunities([{"AccountId": account}])[0]

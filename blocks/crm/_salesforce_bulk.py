@@ -21,8 +21,8 @@ _UPLOADS = 3
 _NOTHING = "#N/A"
 
 # The first look comes when a job of that size can be done at best; each next one waits twice as long.
-_ROWS_PER_SECOND = 2_500
-_SHORTEST_PAUSE_SECONDS = 1.0
+_ROWS_PER_SECOND = 5_000
+_SHORTEST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _LONGEST_JOB_SECONDS = 3_600.0
 

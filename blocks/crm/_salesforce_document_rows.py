@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
 
 from prefect_crm_erp.blocks import exact_json
 from prefect_crm_erp.blocks.crm._salesforce_document_maps import (
@@ -23,6 +24,8 @@ from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow
 from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError, UnsupportedRecordError
 
 _LONGEST_NAME = 80
+_SURE: Final = frozenset({str, int, bool, type(None)})
+"""Types of values that can always be sent."""
 
 
 class DocumentForm:
@@ -39,19 +42,30 @@ class DocumentForm:
         self._own_currency = currency
         self._several_currencies = schema.field(document.name, CURRENCY) is not None
         self._known = {pair.canonical for pair in document.fields.pairs}
-        self._links = [pair.canonical for pair in document.fields.pairs if "." in pair.vendor]
         self._lengths = {
             pair.vendor: field.length
             for pair in document.fields.pairs
             if pair.canonical in SHORTENED and (field := schema.field(document.name, pair.vendor))
         }
 
-    def refusal(self, row: DocumentRow) -> ConnectorError | None:
-        """Why a row cannot be sent; None when it can.
+    def written(self, row: DocumentRow) -> dict[str, Any] | ConnectorError:
+        """A row as `flat` writes it, or why it cannot be sent.
 
         Raises:
             ConfigurationError: The org has one currency, and the connection does not say which.
         """
+        error = self._refusal(row)
+        if error is not None:
+            return error
+        try:
+            values = self.flat(row)
+            if not all(type(value) in _SURE or _is_finite(value) for value in values.values()):
+                exact_json.dumps(values)
+        except (AttributeError, TypeError, ValueError) as trouble:
+            return UnsupportedRecordError(f"{row.object.value} {row.erp_id}: {trouble}", system=SYSTEM)
+        return values
+
+    def _refusal(self, row: DocumentRow) -> ConnectorError | None:
         unknown = sorted(row.values.keys() - self._known)
         if unknown:
             message = f"{', '.join(unknown)} cannot be written to the {row.object.value}"
@@ -59,10 +73,6 @@ class DocumentForm:
         if row.currency and not self._several_currencies and row.currency != self._only_currency():
             message = f"The org shows amounts in {self._own_currency} only, and the {row.object.value} is in"
             return UnsupportedRecordError(f"{message} {row.currency}", system=SYSTEM, fields=("currency",))
-        try:
-            exact_json.dumps(self.record(row))
-        except (AttributeError, TypeError, ValueError) as error:
-            return UnsupportedRecordError(f"{row.object.value} {row.erp_id}: {error}", system=SYSTEM)
         return None
 
     def _only_currency(self) -> str:
@@ -83,22 +93,22 @@ class DocumentForm:
                 values[name] = shorten(values[name], length)
         return {_emptied(name) if value is None else name: value for name, value in values.items()}
 
-    def record(self, row: DocumentRow) -> dict[str, Any]:
-        """A row as a collection takes it."""
+    def record(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """A row that `flat` has written as a collection takes it."""
         record: dict[str, Any] = {"attributes": {"type": self.document.name}}
-        for name, value in self.flat(row).items():
+        for name, value in values.items():
             relationship, is_link, key = name.partition(".")
             record[relationship] = {key: value} if is_link else value
         return record
 
-    def columns(self, rows: Iterable[DocumentRow]) -> list[str]:
-        """Fields that any of the rows says something of."""
-        # Rows that name the same values and empty the same links have the same columns: one of them tells.
-        alike = {self._shape(row): row for row in rows}
-        return list(dict.fromkeys(name for row in alike.values() for name in self.flat(row)))
+    @staticmethod
+    def columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Fields that any of the rows that `flat` has written says something of."""
+        return list(dict.fromkeys(name for row in rows for name in row))
 
-    def _shape(self, row: DocumentRow) -> tuple[Any, ...]:
-        return (*row.values, *(row.values.get(name) is None for name in self._links), row.currency is None)
+
+def _is_finite(value: Any) -> bool:
+    return type(value) is Decimal and value.is_finite()
 
 
 def _emptied(name: str) -> str:

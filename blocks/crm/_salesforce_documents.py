@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from prefect_crm_erp.blocks.crm._salesforce_bulk import CsvRows, upsert_by_job
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
@@ -22,6 +23,13 @@ BULK_ROWS = 2_000
 _ROWS_PER_JOB = 25_000
 _NOWHERE = frozenset({"INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED"})
 _NO_SUCH_KEY = "Foreign key external ID"
+
+
+class _Written(NamedTuple):
+    """A row, and its values in the org's form."""
+
+    row: DocumentRow
+    values: dict[str, Any]
 
 
 class DocumentWriter:
@@ -69,20 +77,24 @@ class DocumentWriter:
         if not rows:
             return []
         form = DocumentForm(self._connection.schema, DOCUMENTS[kind], self._currency)
-        unfit = self._unfit(form, rows)
-        sent = iter(self._send(form, [row for index, row in enumerate(rows) if index not in unfit]))
+        written = self._written(form, rows)
+        fit = [
+            _Written(row, values)
+            for row, values in zip(rows, written, strict=True)
+            if not isinstance(values, ConnectorError)
+        ]
+        sent = iter(self._send(form, fit))
         outcomes = [
-            Upserted(None, error=unfit[index]) if index in unfit else _explained(next(sent))
-            for index in range(len(rows))
+            Upserted(None, error=values) if isinstance(values, ConnectorError) else _explained(next(sent))
+            for values in written
         ]
         self._note_refused(rows, outcomes)
         return outcomes
 
-    def _unfit(self, form: DocumentForm, rows: Sequence[DocumentRow]) -> dict[int, ConnectorError]:
-        """Rows that are refused before any request, by position."""
+    def _written(self, form: DocumentForm, rows: Sequence[DocumentRow]) -> list[dict[str, Any] | ConnectorError]:
+        """Each row in the org's form, or why it is refused before any request."""
         doubtful = unfit_keys(rows)
-        errors = (doubtful.get(index) or form.refusal(row) or self._orphaned(row) for index, row in enumerate(rows))
-        return {index: error for index, error in enumerate(errors) if error}
+        return [doubtful.get(index) or self._orphaned(row) or form.written(row) for index, row in enumerate(rows)]
 
     def _orphaned(self, row: DocumentRow) -> ConnectorError | None:
         """Why a row has to wait whose document was refused in the same call."""
@@ -99,7 +111,7 @@ class DocumentWriter:
         taken = {key for key, outcome in told if not outcome.error}
         self._refused |= {key: outcome.error for key, outcome in told if outcome.error and key not in taken}
 
-    def _send(self, form: DocumentForm, rows: Sequence[DocumentRow]) -> list[Upserted]:
+    def _send(self, form: DocumentForm, rows: Sequence[_Written]) -> list[Upserted]:
         if len(rows) < BULK_ROWS:
             return self._by_collections(form, rows)
         outcomes = [outcome for part in chunks(rows, _ROWS_PER_JOB) for outcome in self._by_job(form, part)]
@@ -109,19 +121,21 @@ class DocumentWriter:
             outcomes[index] = outcome
         return outcomes
 
-    def _by_collections(self, form: DocumentForm, rows: Sequence[DocumentRow]) -> list[Upserted]:
+    def _by_collections(self, form: DocumentForm, rows: Sequence[_Written]) -> list[Upserted]:
         path = f"composite/sobjects/{form.document.name}/{KEY}"
         outcomes: list[Upserted] = []
         for batch in chunks(rows, ROWS_PER_CALL):
-            outcomes += save_rows(self._connection, path, [form.record(row) for row in batch], {})
+            outcomes += save_rows(self._connection, path, [form.record(each.values) for each in batch], {})
         return outcomes
 
-    def _by_job(self, form: DocumentForm, rows: Sequence[DocumentRow]) -> list[Upserted]:
+    def _by_job(self, form: DocumentForm, rows: Sequence[_Written]) -> list[Upserted]:
         # Lines of one document side by side: parts of a job run at once, and would wait for the same document.
-        ordered = sorted(rows, key=lambda row: (parent_of(row) or ("", ""))[1])
-        content = CsvRows(form.columns(rows), lambda: map(form.flat, ordered))
+        ordered = sorted(rows, key=lambda each: (parent_of(each.row) or ("", ""))[1])
+        content = CsvRows(form.columns(each.values for each in rows), lambda: (each.values for each in ordered))
         errors = upsert_by_job(self._connection, form.document.name, KEY, content, len(rows))
-        return [Upserted(None, error=errors.get(key_of(row.erp_id))) for row in rows]
+        if not errors:
+            return [Upserted(None)] * len(rows)
+        return [Upserted(None, error=errors.get(key_of(each.row.erp_id))) for each in rows]
 
 
 def _explained(outcome: Upserted) -> Upserted:

@@ -90,6 +90,14 @@ def accounts_named(connection: Connection, names: Collection[str]) -> dict[str, 
     return {name: found[folded] for name, folded in wanted.items() if folded in found}
 
 
+def owners(connection: Connection, accounts: Collection[str]) -> dict[str, Person]:
+    """Owners of accounts, by the ids of these."""
+    ids = sorted({salesforce_id(each) for each in accounts if is_salesforce_id(each)})
+    owner_of = {row["Id"]: row["OwnerId"] for row in by_values(connection, ["Id", "OwnerId"], "Account", "Id", ids)}
+    found = people(connection, set(owner_of.values()))
+    return {account: found[owner] for account, owner in owner_of.items() if owner in found}
+
+
 def _person(row: Mapping[str, Any], manager: Mapping[str, Any] | None = None) -> Person:
     above = _person(manager) if manager else None
     is_active = bool(row["IsActive"])

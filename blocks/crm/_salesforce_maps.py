@@ -57,6 +57,19 @@ ACCOUNT = FieldMap(
     ]
 )
 
+VALUATION = FieldMap(
+    [
+        FieldPair("valuation.crm_amount", "ERP_CRM_Amount__c", NUMBER),
+        FieldPair("valuation.crm_currency", "ERP_CRM_Currency__c"),
+        FieldPair("valuation.erp_amount", "ERP_Company_Amount__c", NUMBER),
+        FieldPair("valuation.erp_currency", "ERP_Company_Currency__c"),
+        FieldPair("valuation.rate", "ERP_Exchange_Rate__c", NUMBER),
+        FieldPair("valuation.rate_date", "ERP_Exchange_Rate_Date__c", DAY),
+        FieldPair("valuation.rate_source", "ERP_Exchange_Rate_Source__c"),
+    ]
+)
+"""What a deal is worth by the CRM's rate, and by the ERP's."""
+
 _ERP_FIELDS = [
     FieldPair("erp_id", "ERP_Id__c"),
     FieldPair("erp_order_number", "ERP_Order_Number__c"),
@@ -64,6 +77,7 @@ _ERP_FIELDS = [
     FieldPair("erp_amount", "ERP_Amount__c", NUMBER),
     FieldPair("erp_sync_status", "ERP_Sync_Status__c"),
     FieldPair("erp_sync_error", "ERP_Sync_Error__c"),
+    *VALUATION.pairs,
 ]
 
 _DEAL = [
@@ -128,7 +142,11 @@ _LINE = FieldMap(
     ]
 )
 _DISCOUNTED_LINE = FieldMap([*_LINE.pairs, FieldPair("discount_percent", "Discount", NUMBER)])
-_UNIT = FieldPair("unit", "Product2.QuantityUnitOfMeasure", writable=False)
+_PRICED = (
+    FieldPair("list_price", "ListPrice", NUMBER, writable=False),
+    FieldPair("unit", "Product2.QuantityUnitOfMeasure", writable=False),
+    FieldPair("currency", "PricebookEntry.CurrencyIsoCode", writable=False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +175,12 @@ class Source:
     line: FieldMap
     related: tuple[str, ...] = ()
     extra: tuple[FieldPair, ...] = ()
-    extra_line: tuple[FieldPair, ...] = (_UNIT,)
+    extra_line: tuple[FieldPair, ...] = _PRICED
 
     @property
     def objects(self) -> list[str]:
         """All objects that are read, the source itself first."""
-        return [self.object, self.line_object, "Account", "Product2", *self.related]
+        return [self.object, self.line_object, "Account", "Product2", "PricebookEntry", *self.related]
 
 
 _SOURCES = (
@@ -225,6 +243,8 @@ SALES = FieldMap(
         FieldPair("erp_days_to_pay", "ERP_Days_To_Pay__c", NUMBER),
         FieldPair("erp_last_invoice_on", "ERP_Last_Invoice_Date__c", DAY),
         FieldPair("erp_last_invoice_number", "ERP_Last_Invoice_Number__c"),
+        FieldPair("erp_last_invoice_status", "ERP_Last_Invoice_Status__c"),
+        FieldPair("erp_last_invoice_terms", "ERP_Last_Invoice_Terms__c"),
         FieldPair("erp_average_order", "ERP_Average_Order__c", NUMBER),
     ]
 )
@@ -306,7 +326,17 @@ ALWAYS_WRITTEN = {
 SYNC_STATUSES = ("Synced", *(queue.value for queue in Queue))
 """Values of `ERP_Sync_Status__c` that flows write."""
 
-SHORTENED = frozenset({"erp_status", "erp_sync_error", "erp_payment_terms", "erp_invoice_number", "erp_invoice_status"})
+SHORTENED = frozenset(
+    {
+        "erp_status",
+        "erp_sync_error",
+        "erp_payment_terms",
+        "erp_invoice_number",
+        "erp_invoice_status",
+        "erp_last_invoice_status",
+        "erp_last_invoice_terms",
+    }
+)
 """What is cut to the field's length: words for people. A number that identifies something is refused instead."""
 
 

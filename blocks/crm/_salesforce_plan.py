@@ -19,6 +19,7 @@ from prefect_crm_erp.blocks.crm._salesforce_maps import (
     SOURCES,
     SYNC_STATUSES,
     TRIMMED,
+    VALUATION,
     Source,
     select,
 )
@@ -178,7 +179,7 @@ class Planner:
         wanted = set(objects)
         further = {
             **({"Account": SALES.vendor_fields} if wanted & _TOLD_BY_ACCOUNTS else {}),
-            **({"Opportunity": PROGRESS.vendor_fields} if wanted & _TOLD_BY_DEALS else {}),
+            **({"Opportunity": [*PROGRESS.vendor_fields, *VALUATION.vendor_fields]} if wanted & _TOLD_BY_DEALS else {}),
         }
         missing = missing_fields(self._schema, wanted, further)
         if wanted:

@@ -16,7 +16,8 @@ from prefect_crm_erp.models.keys import chunks
 ROWS_PER_CALL = 200
 _LOCK_ATTEMPTS = 4
 _LOCK_PAUSE_SECONDS = 0.5
-_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
+GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
+"""Codes by which Salesforce says that a row is not there any more."""
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ Record = Mapping[str, Any]
 
 
 def save_rows(
-    connection: Connection, path: str, records: Sequence[Record], headers: Mapping[str, str]
+    connection: Connection, path: str, records: Sequence[Record], headers: Mapping[str, str], method: str = "PATCH"
 ) -> list[Upserted]:
     """Update or upsert rows; what became of each, in order. The same rows may be sent again.
 
@@ -34,13 +35,14 @@ def save_rows(
         path: The collection's resource.
         records: The rows.
         headers: What Salesforce is to do on the way.
+        method: `PATCH`; `POST` creates rows of which Salesforce itself sees that there is no second one.
 
     Raises:
         TransientError: Salesforce is not available.
     """
     outcomes: list[Upserted] = []
     for batch in chunks(records, ROWS_PER_CALL):
-        outcomes += _patiently(batch, lambda rows: _call(connection, path, rows, headers))
+        outcomes += _patiently(batch, lambda rows: _call(connection, path, rows, headers, method))
     return outcomes
 
 
@@ -62,7 +64,7 @@ def _deleting(connection: Connection) -> Callable[[Sequence[str]], list[Upserted
 
 
 def _done_if_gone(outcome: Upserted) -> Upserted:
-    gone = isinstance(outcome.error, RejectedRecordError) and outcome.error.code in _GONE
+    gone = isinstance(outcome.error, RejectedRecordError) and outcome.error.code in GONE
     return Upserted(None) if gone else outcome
 
 
@@ -84,16 +86,18 @@ def may_pass_later(outcome: Upserted) -> bool:
     return isinstance(outcome.error, LockedRecordError | TransientError)
 
 
-def _call(connection: Connection, path: str, records: Sequence[Record], headers: Mapping[str, str]) -> list[Upserted]:
+def _call(
+    connection: Connection, path: str, records: Sequence[Record], headers: Mapping[str, str], method: str
+) -> list[Upserted]:
     """Send rows in one call. Where Salesforce cannot read one of them, halves are sent until it stands alone."""
     try:
-        answer = connection.send("PATCH", path, {"allOrNone": False, "records": records}, **headers)
+        answer = connection.send(method, path, {"allOrNone": False, "records": records}, **headers)
     except UnreadableRowError as error:
         if len(records) == 1:
             return [Upserted(None, error=RejectedRecordError(error.message, system=SYSTEM, code=error.code))]
         middle = len(records) // 2
         halves = (records[:middle], records[middle:])
-        return [outcome for half in halves for outcome in _call(connection, path, half, headers)]
+        return [outcome for half in halves for outcome in _call(connection, path, half, headers, method)]
     return _outcomes(answer, len(records))
 
 

@@ -19,6 +19,7 @@ class FieldInfo:
         relationship: Name under which a query reaches the record that it points to; None for other fields.
         targets: Objects that it may point to.
         choices: The only values that a restricted picklist takes; None where any value goes.
+        scale: Decimal places of a number; 0 where that has no meaning.
     """
 
     name: str
@@ -27,6 +28,7 @@ class FieldInfo:
     relationship: str | None
     targets: tuple[str, ...]
     choices: frozenset[str] | None
+    scale: int = 0
 
 
 class Schema:
@@ -92,6 +94,7 @@ def _fields_of(describe: Mapping[str, Any]) -> dict[str, FieldInfo]:
             field.get("relationshipName"),
             tuple(field.get("referenceTo") or ()),
             _choices(field),
+            int(field.get("scale") or 0),
         )
         for field in describe["fields"]
     )

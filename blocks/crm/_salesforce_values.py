@@ -113,6 +113,8 @@ def shorten(text: str, length: int) -> str:
         >>> shorten("Insufficient credit", 12)
         'Insufficien…'
     """
+    if text.isascii() and text.isprintable() and (not length or len(text) <= length):
+        return text
     cleaned = _CONTROL.sub(" ", text)
     units = cleaned.encode("utf-16-le")
     if not length or len(units) <= 2 * length:

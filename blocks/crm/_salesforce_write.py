@@ -9,10 +9,10 @@ from prefect_crm_erp.blocks.crm._salesforce_account_plan import AccountPlanner
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_maps import OBJECT_NAMES
-from prefect_crm_erp.blocks.crm._salesforce_rows import Record, save_rows
-from prefect_crm_erp.blocks.crm._salesforce_values import RowValues, needs_schema, refusal
+from prefect_crm_erp.blocks.crm._salesforce_rows import GONE, Record, save_rows
+from prefect_crm_erp.blocks.crm._salesforce_values import CUSTOM, RowValues, needs_schema, refusal
 from prefect_crm_erp.blocks.crm.base import CrmObject, Update, UpdateResult, Upserted
-from prefect_crm_erp.models.errors import ConnectorError, UnsupportedRecordError
+from prefect_crm_erp.models.errors import ConnectorError, GoneRecordError, RejectedRecordError, UnsupportedRecordError
 from prefect_crm_erp.models.keys import salesforce_id
 from prefect_crm_erp.models.records import Account
 
@@ -52,9 +52,17 @@ def write_back(connection: Connection, planner: AccountPlanner, updates: Sequenc
     outcomes = save_rows(connection, "composite/sobjects", list(rows.values()), _HEADERS)
     errors = {key: outcome.error for key, outcome in zip(rows, outcomes, strict=True)}
     return [
-        UpdateResult(update, refused[index] if index in refused else errors.get(_key(update)))
+        UpdateResult(update, refused[index] if index in refused else _explained(update, errors.get(_key(update))))
         for index, update in enumerate(updates)
     ]
+
+
+def _explained(update: Update, error: ConnectorError | None) -> ConnectorError | None:
+    """Tell a record that is gone from one that it would point at: only these values are, or may be, links."""
+    may_be_a_link = update.values.keys() & {"parent_id", CUSTOM}
+    if not isinstance(error, RejectedRecordError) or error.code not in GONE or may_be_a_link:
+        return error
+    return GoneRecordError(error.message, system=SYSTEM, code=error.code, fields=error.fields)
 
 
 def _refusal(update: Update) -> ConnectorError | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
@@ -16,6 +17,7 @@ from prefect_crm_erp.blocks.form import OrderedForm
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConnectorError, UnsupportedRecordError
+from prefect_crm_erp.models.exchange import CrmRates
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
 
@@ -79,6 +81,70 @@ class Upserted:
     crm_id: str | None
     created: bool = False
     error: ConnectorError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateChange:
+    """A rate as it is to stand in the CRM.
+
+    Attributes:
+        currency: ISO 4217 code.
+        rate: Units of it for one of the corporate currency, in the decimal places that the CRM keeps.
+        valid_from: The day from which it holds; None for the rate that the CRM uses where it knows no dates.
+    """
+
+    currency: str
+    rate: Decimal
+    valid_from: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPrice:
+    """A product's price in the standard price book, in one currency.
+
+    Attributes:
+        entry_id: 18-character id of the price.
+        price: In the currency's major unit.
+        is_active: Whether deals may take it.
+    """
+
+    entry_id: str
+    price: Decimal
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PricedProduct:
+    """A product of the CRM with its list prices.
+
+    Attributes:
+        crm_id: 18-character id.
+        sku: Its SKU.
+        name: What people call it.
+        prices: By ISO 4217 code; currencies without a price are left out.
+    """
+
+    crm_id: str
+    sku: str
+    name: str
+    prices: Mapping[str, ListPrice]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceChange:
+    """A list price as it is to stand in the CRM.
+
+    Attributes:
+        product_id: 18-character id of the product.
+        currency: ISO 4217 code.
+        price: In the currency's major unit.
+        entry_id: 18-character id of the price that is changed; None for one that is added.
+    """
+
+    product_id: str
+    currency: str
+    price: Decimal
+    entry_id: str | None = None
 
 
 class DocumentObject(StrEnum):
@@ -301,7 +367,7 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         """Write values back, in as few calls as the CRM allows; one refused row does not stop the others.
 
         Returns:
-            One result for each update, in the same order.
+            One result for each update, in the same order; `GoneRecordError` for a record that is not there any more.
 
         Raises:
             TransientError: The system is not available. The values are idempotent: the same call may be made again.
@@ -334,6 +400,50 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         """Delete copies by their `erp_id`, with what belongs to them; one that is not there counts as done."""
         raise UnsupportedRecordError(f"{self.system} does not keep documents of an ERP", system=self.system)
 
+    def currency_rates(self, since: date) -> CrmRates:
+        """The CRM's currencies and its own rates.
+
+        Args:
+            since: Of dated rates only those that hold on this day or later.
+
+        Raises:
+            ConfigurationError: The CRM has only one currency, and nobody says which.
+            UnsupportedRecordError: The CRM knows no rates.
+            TransientError: The system is not available.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no exchange rates", system=self.system)
+
+    def write_rates(self, changes: Sequence[RateChange]) -> list[Upserted]:
+        """Bring rates to these values, in few calls; one refused row does not stop the others.
+
+        Returns:
+            One result for each change, in the same order. `MissingReferenceError` for a currency that the CRM lacks.
+
+        Raises:
+            TransientError: The system is not available. The same call may be made again.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no exchange rates", system=self.system)
+
+    def price_pages(self, page_size: int = 200) -> Iterator[Page[PricedProduct]]:
+        """Active products that have a SKU, with their list prices, ordered by id.
+
+        Raises:
+            UnsupportedRecordError: The CRM has no list prices.
+            TransientError: The system is not available.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no list prices", system=self.system)
+
+    def write_prices(self, changes: Sequence[PriceChange]) -> list[Upserted]:
+        """Change list prices, and add those that are missing; one refused row does not stop the others.
+
+        Returns:
+            One result for each change, in the same order.
+
+        Raises:
+            TransientError: The system is not available. The same call may be made again.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no list prices", system=self.system)
+
     def product_ids(self, skus: Collection[str]) -> dict[str, str]:
         """18-character ids of the CRM's products by SKU; SKUs that it does not have, or has twice, are left out."""
         return {}
@@ -348,6 +458,10 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
 
     def accounts_named(self, names: Collection[str]) -> dict[str, list[str]]:
         """18-character ids of the living accounts with exactly these names, whatever the case; by the name given."""
+        return {}
+
+    def owners(self, accounts: Collection[str]) -> dict[str, Person]:
+        """Owners of accounts by the 18-character ids of these; accounts that are gone are left out."""
         return {}
 
     @abstractmethod

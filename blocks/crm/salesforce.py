@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -18,8 +18,16 @@ from prefect_crm_erp.blocks.crm._salesforce_candidates import account_candidates
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_documents import DocumentWriter, delete_documents
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
-from prefect_crm_erp.blocks.crm._salesforce_lookups import accounts_named, people, people_named, product_ids
+from prefect_crm_erp.blocks.crm._salesforce_lookups import (
+    accounts_named,
+    owners,
+    people,
+    people_named,
+    product_ids,
+)
 from prefect_crm_erp.blocks.crm._salesforce_plan import AUTO, Policy
+from prefect_crm_erp.blocks.crm._salesforce_prices import Prices
+from prefect_crm_erp.blocks.crm._salesforce_rates import Rates
 from prefect_crm_erp.blocks.crm._salesforce_read import Reader
 from prefect_crm_erp.blocks.crm._salesforce_write import upsert_accounts, write_back
 from prefect_crm_erp.blocks.crm.base import (
@@ -29,6 +37,9 @@ from prefect_crm_erp.blocks.crm.base import (
     DocumentObject,
     DocumentRow,
     Person,
+    PriceChange,
+    PricedProduct,
+    RateChange,
     Update,
     UpdateResult,
     Upserted,
@@ -37,6 +48,7 @@ from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount, web_origin
 from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.exchange import CrmRates
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
 
@@ -418,6 +430,34 @@ class Salesforce(CRM):
         """Delete copies of documents, 200 to a call, with their lines; see `CRM.delete_documents`."""
         return delete_documents(self._connection, object, erp_ids)
 
+    def currency_rates(self, since: date) -> CrmRates:
+        """Currencies with their rates, dated ones too where the org has Advanced Currency Management.
+
+        Two calls, and in the first of a connection one more. An org with one currency has the rate 1.
+
+        Raises:
+            ConfigurationError: The org has only one currency and the block does not say which.
+        """
+        return Rates(self._connection, self.currency).read(since)
+
+    def write_rates(self, changes: Sequence[RateChange]) -> list[Upserted]:
+        """Change rates, and add dated ones, 200 to a call; see `CRM.write_rates`.
+
+        The user needs the permission Customize Application. Currencies are not added: that is a person's decision.
+        """
+        return Rates(self._connection, self.currency).write(changes)
+
+    def price_pages(self, page_size: int = 200) -> Iterator[Page[PricedProduct]]:
+        """Active products with a SKU and their prices in the standard price book; see `CRM.price_pages`."""
+        return Prices(self._connection, self._reader.planner.sku_field, self.currency).pages(page_size)
+
+    def write_prices(self, changes: Sequence[PriceChange]) -> list[Upserted]:
+        """Change prices of the standard price book, and add those that are missing, 200 to a call.
+
+        Salesforce itself refuses a second price of a product in one currency.
+        """
+        return Prices(self._connection, self._reader.planner.sku_field, self.currency).write(changes)
+
     def product_ids(self, skus: Collection[str]) -> dict[str, str]:
         """Ids of products by what the SKU field holds, whatever the case; see `CRM.product_ids`.
 
@@ -436,6 +476,10 @@ class Salesforce(CRM):
     def accounts_named(self, names: Collection[str]) -> dict[str, list[str]]:
         """Ids of living accounts by exact name, whatever the case; several accounts may have one name."""
         return accounts_named(self._connection, names)
+
+    def owners(self, accounts: Collection[str]) -> dict[str, Person]:
+        """Owners of accounts (15 or 18 characters), each with its manager; see `CRM.owners`."""
+        return owners(self._connection, accounts)
 
     def url(self, record_id: str) -> str:
         """Address under which a person opens the record in Lightning."""

@@ -15,6 +15,8 @@ from prefect_crm_erp.models.records import Company
 _INVOICE, _SALE = "account.invoice", "sale.sale"
 _OUT = ("type", "=", "out")
 _NOT_CANCELLED = ("state", "!=", "cancelled")
+_CONFIRMED = ("state", "in", ["confirmed", "processing", "done"])
+_POSTED = ("state", "in", ["posted", "paid"])
 _CREDIT_FIELDS = ("credit_limit_amount", "credit_amount", "receivable")
 _ROWS_PER_CALL = 5000
 
@@ -37,10 +39,11 @@ class CustomerAccounts:
         rows = self._database.read("party.party", customers, fields, int(company.id)) if fields else []
         return {str(row["id"]): position for row in rows if (position := credit_of(row, company))}
 
-    def have_bought(self, customers: Collection[int]) -> frozenset[str]:
+    def have_bought(self, customers: Collection[int], *, standing_only: bool = False) -> frozenset[str]:
         """Those of the parties that have a sale that is not cancelled, or an invoice; in two calls, as a rule."""
         bought: set[int] = set()
-        for model, only in ((_SALE, [_NOT_CANCELLED]), (_INVOICE, [_OUT, _NOT_CANCELLED])):
+        sold, billed = (_CONFIRMED, _POSTED) if standing_only else (_NOT_CANCELLED, _NOT_CANCELLED)
+        for model, only in ((_SALE, [sold]), (_INVOICE, [_OUT, billed])):
             if self._references.may_read(model):
                 bought |= self._parties_in(model, only, set(customers) - bought)
         return frozenset(str(each) for each in bought)

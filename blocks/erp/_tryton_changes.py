@@ -126,7 +126,7 @@ def _last_changes(
     last: dict[int, datetime] = {}
     for source in sources:
         fields = [*source.times, *(source.fields if source.places else [source.owner])]
-        domain = _domain(source, start, company)
+        domain = changed_since(source, start, company)
         for found in database.pages(source.model, domain, fields, _TIMES_PER_READ):
             rows = [row | {TIME: start if source.is_view and start else _latest(row, source.times)} for row in found]
             for moment, owner in source.places_of(rows):
@@ -147,7 +147,8 @@ def _at(row: Row, path: Sequence[str]) -> datetime:
     return moment
 
 
-def _domain(source: Source, start: datetime | None, company: int | None) -> Domain:
+def changed_since(source: Source, start: datetime | None, company: int | None) -> Domain:
+    """The rows of a source that changed at or after a time; all of them where there is none."""
     domain: Domain = list(source.only)
     domain += [ANY_ACTIVE] if source.deactivable else []
     domain += [(source.company, "=", company)] if company is not None else []

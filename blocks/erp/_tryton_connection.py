@@ -21,6 +21,7 @@ from prefect_crm_erp.blocks.erp._tryton_order_values import OrderValues
 from prefect_crm_erp.blocks.erp._tryton_orders import Orders
 from prefect_crm_erp.blocks.erp._tryton_payments import Payments
 from prefect_crm_erp.blocks.erp._tryton_products import ProductDefaults, Products
+from prefect_crm_erp.blocks.erp._tryton_rates import Rates
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM, Database, Rpc
 from prefect_crm_erp.blocks.erp._tryton_taxes import Taxes
@@ -142,6 +143,11 @@ class TrytonConnection:
     def books(self) -> Books:
         """Fiscal years and exchange rates."""
         return Books(self.database, self.references)
+
+    @cached_property
+    def rates(self) -> Rates:
+        """Exchange rates with their days."""
+        return Rates(self.database)
 
     def reader(self, kind: type[Record]) -> Reader:
         """What reads records of a type."""

@@ -150,11 +150,12 @@ def _status(row: Row) -> InvoiceStatus:
     """Where a document stands.
 
     Tryton calls an invoice cancelled, too, that was credited in full by a credit memo. That is a document of its own,
-    and told of: such an invoice is settled, or sums would count the credit alone.
+    and told of: such an invoice is settled, or sums would count the credit alone. It waits for ever for the payment of
+    an invoice over nothing, which nobody will make.
     """
     if row["state"] == "cancelled" and not _is_credited(row):
         return InvoiceStatus.CANCELLED
-    if row["state"] in ("paid", "cancelled"):
+    if row["state"] in ("paid", "cancelled") or not row["total_amount"]:
         return InvoiceStatus.PAID
     return InvoiceStatus.OPEN if row["amount_to_pay"] == row["total_amount"] else InvoiceStatus.PARTLY_PAID
 

@@ -16,6 +16,7 @@ from prefect_crm_erp.models.errors import (
     UnsupportedRecordError,
 )
 from prefect_crm_erp.models.keys import chunks
+from prefect_crm_erp.models.money import round_to
 from prefect_crm_erp.models.outcomes import Note
 from prefect_crm_erp.models.records import Address, OrderLine, SalesOrder
 
@@ -33,6 +34,8 @@ _BUYER_FIELDS = (
 _PRODUCT_FIELDS = ("code", "active", "salable", "template.active", "sale_uom", "account_category")
 _DRAFT_VALUES = {"invoice_method": "order", "shipment_method": "order"}
 _CODES_PER_SEARCH = 500
+PRICE_DIGITS = 4
+"""Decimal places of a price, as Tryton comes."""
 
 
 class OrderValues:
@@ -102,7 +105,7 @@ class OrderValues:
     def _line(self, line: OrderLine, delivery: Delivery, company: int, warehouse: int | None) -> Row:
         product = self._product(line, company)
         taxes = self._taxes.of_line(product["id"], product["account_category"], delivery, company, warehouse)
-        values = self._maps.line.encode(line.model_dump())
+        values = self._maps.line.encode(line.model_dump()) | self._base_price(line)
         return values | {
             "type": "line",
             "product": product["id"],
@@ -110,6 +113,12 @@ class OrderValues:
             "taxes": [("add", list(taxes))],
             **encode_custom(line.custom, self._references, LINE),
         }
+
+    def _base_price(self, line: OrderLine) -> Row:
+        """What Tryton reckons the discount from; it takes part in no amount. Of the module sale_discount."""
+        if line.list_price is None or not self._references.has(LINE, "base_price"):
+            return {}
+        return {"base_price": round_to(line.list_price, PRICE_DIGITS)}
 
     def _product(self, line: OrderLine, company: int) -> Row:
         identifier = self._product_id(line)

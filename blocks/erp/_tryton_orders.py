@@ -210,6 +210,15 @@ class Orders:
         now = by_id(after_write(lambda: self._rows(ids, number)))
         return [self._standing(order, now.get(each), errors.get(each)) for each, order in zip(ids, orders, strict=True)]
 
+    def submit(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Quote the drafts, which somebody in Tryton confirms, and read where every order stands."""
+        number = int(company.id)
+        ids = [tryton_id(order) for order in orders]
+        rows = by_id(self._rows(ids, number, ["state"]))
+        errors = self._press("quote", [each for each in ids if _state(rows, each) == "draft"], number)
+        now = by_id(after_write(lambda: self._rows(ids, number)))
+        return [self._standing(order, now.get(each), errors.get(each)) for each, order in zip(ids, orders, strict=True)]
+
     def _standing(self, order: SalesOrder, row: Row | None, error: RecordError | None) -> WriteResult[SalesOrder]:
         if row is None or row["state"] == "cancelled":
             return Rejected(order, _not_a_draft(order, row))
@@ -256,9 +265,11 @@ class Orders:
 def _with_times(order: SalesOrder, reached: Mapping[str, datetime]) -> SalesOrder:
     """An order with the times at which it reached its states; one that waits does so since its last change at least."""
     if order.status is OrderStatus.PENDING_APPROVAL:
-        return order.model_copy(update={"pending_since": reached.get(_WAITS, order.modified_at)})
-    approved = reached.get(_STANDS) if order.status and order.status.is_binding else None
-    return order.model_copy(update={"approved_at": approved})
+        since = reached.get(_WAITS, order.modified_at)
+        return order.model_copy(update={"pending_since": since, "submitted_at": since})
+    if not order.status or not order.status.is_binding:
+        return order
+    return order.model_copy(update={"submitted_at": reached.get(_WAITS), "approved_at": reached.get(_STANDS)})
 
 
 def _state(rows: dict[int, Row], identifier: int) -> str | None:

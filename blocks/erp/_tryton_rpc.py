@@ -259,11 +259,11 @@ _DEACTIVABLE = frozenset({"party.party", "product.product"})
 
 def nested(row: Row) -> Row:
     """A row as Tryton gives it (`party` an id, `party.` its fields) with the related records in place of their ids."""
-    plain = {name: value for name, value in row.items() if not name.endswith(".")}
-    for name, value in row.items():
-        if name.endswith("."):
-            plain[name[:-1]] = [nested(each) for each in value] if isinstance(value, list) else _nested_one(value)
-    return plain
+    related = [name for name in row if name[-1] == "."]
+    for name in related:
+        value = row.pop(name)
+        row[name[:-1]] = [nested(each) for each in value] if isinstance(value, list) else _nested_one(value)
+    return row
 
 
 def _nested_one(value: Row | None) -> Row | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TypeVar
 
-from prefect_crm_erp.blocks.erp._tryton_changes import Source, change_pages
+from prefect_crm_erp.blocks.erp._tryton_changes import Source, change_pages, changed_since
 from prefect_crm_erp.blocks.erp._tryton_connection import TrytonConnection
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, Domain
 from prefect_crm_erp.blocks.erp.base import Known
@@ -56,6 +56,17 @@ class Streams:
             page_size,
             without=self._own_parties(kind),
             known=known,
+        )
+
+    def have_changed(self, kinds: Collection[type[Record]], since: Cursor) -> bool:
+        """Whether `changes` might give any record of these types; one call for each model."""
+        clauses: dict[str, list[Domain]] = {}
+        for source in (source for kind in kinds for source in self._sources(kind)):
+            changed = changed_since(source, since.modified_at, None)
+            if changed not in clauses.setdefault(source.model, []):
+                clauses[source.model].append(changed)
+        return any(
+            self._connection.database.first(model, ["OR", *some], [], 1, order=()) for model, some in clauses.items()
         )
 
     def count(self, kind: type[Record], company: int | None) -> int:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 import httpx
@@ -72,7 +73,10 @@ def from_wire(value: dict[str, Any]) -> Any:
 
     Tryton's times are naive and UTC; here they become aware.
     """
-    reader = _READERS.get(value.get("__class__", ""))
+    kind = value.get("__class__")
+    if kind is None:
+        return value
+    reader = _READERS.get(kind)
     return reader(value) if reader else value
 
 
@@ -84,10 +88,12 @@ def _parts(value: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value[name] for name in names}
 
 
+_day_of = itemgetter(*_DAY)
+_moment_of = itemgetter(*_DAY, *_CLOCK)
 _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "Decimal": lambda value: Decimal(value["decimal"]),
-    "date": lambda value: date(**_parts(value, _DAY)),
-    "datetime": lambda value: datetime(**_parts(value, _DAY + _CLOCK)).replace(tzinfo=UTC),  # noqa: DTZ001
+    "date": lambda value: date(*_day_of(value)),
+    "datetime": lambda value: datetime(*_moment_of(value), UTC),
     "time": lambda value: time(**_parts(value, _CLOCK)),
     "timedelta": lambda value: timedelta(seconds=value["seconds"]),
     "bytes": lambda value: base64.b64decode(value["base64"]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -28,6 +28,7 @@ from prefect_crm_erp.models.errors import (
     UnknownOutcomeError,
     UnsupportedRecordError,
 )
+from prefect_crm_erp.models.exchange import ExchangeRate
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Rejected, WriteResult, Written
 from prefect_crm_erp.models.paging import Cursor, Page
@@ -151,6 +152,13 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """
         raise UnsupportedRecordError("This ERP places orders in one step", system=self.system)
 
+    def _submit(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Leave drafts to the ERP's people for approval; leave alone what is no draft any more.
+
+        Only for systems whose capabilities say `submits_orders`.
+        """
+        raise UnsupportedRecordError("Orders cannot wait for an approval in this ERP", system=self.system)
+
     def changes(
         self,
         kind: type[R],
@@ -179,8 +187,14 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """Whether the ERP has no record of this type yet, active or not; False where the connector cannot tell."""
         return False
 
-    def have_bought(self, customer_ids: Collection[str]) -> frozenset[str]:
-        """Those of these customers that have an order or an invoice, in whatever company; empty when it cannot tell."""
+    def have_bought(self, customer_ids: Collection[str], *, standing_only: bool = False) -> frozenset[str]:
+        """Those of these customers that have an order or an invoice, in whatever company; empty when it cannot tell.
+
+        Args:
+            customer_ids: ERP ids of customers.
+            standing_only: Only orders that are binding and invoices that are posted count, no drafts and nothing that
+                waits.
+        """
         return frozenset()
 
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
@@ -193,6 +207,13 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         Only for systems whose capabilities say `tells_stock`; products that are gone are left out.
         """
         raise UnsupportedRecordError(f"{self.system} does not tell its stock", system=self.system)
+
+    def have_changed(self, kinds: Collection[type[Record]], since: Cursor) -> bool:
+        """Whether `changes` might give anything of these types since a place: a look that costs less than asking.
+
+        True where the connector cannot tell.
+        """
+        return True
 
     def count(self, kind: type[Record], company: Company | None = None) -> int | None:
         """How many records of this type `changes` gives when all are read; None where the connector cannot tell."""
@@ -217,6 +238,32 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
     def rates(self, company: Company, on: date) -> dict[str, Decimal]:
         """The ERP's exchange rates of a day: units of each currency (ISO 4217 code) for one of the company's own."""
         return {company.currency: Decimal(1)}
+
+    def exchange_rates(self, company: Company, since: date, until: date | None = None) -> list[ExchangeRate]:
+        """The ERP's rates from a company's currency, with the days from which they hold.
+
+        A connector whose ERP does not tell these days asks for the rates of each day, and dates them by it.
+
+        Args:
+            company: The company in whose books they rule.
+            since: The first day; the rates that hold on it come with the day on which they began.
+            until: The last day; None for all that the ERP has, those that are dated in the future included.
+
+        Returns:
+            Rates from the company's currency to each other one, and to itself. They are not checked: an ERP may have
+            a rate of zero.
+
+        Raises:
+            TransientError: The ERP does not answer.
+        """
+        found: list[ExchangeRate] = []
+        known: dict[str, Decimal] = {}
+        for day in _days(since, until or datetime.now(UTC).date()):
+            for code, rate in sorted(self.rates(company, day).items()):
+                if known.get(code) != rate:
+                    found.append(ExchangeRate(company.currency, code, rate, day))
+                    known[code] = rate
+        return found
 
     # ------------------------------------------------------------------ the same for all
 
@@ -282,6 +329,23 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         results: list[WriteResult[SalesOrder]] = []
         for batch in chunks(orders, self.batch_size(SalesOrder)):
             results += self._apart(batch, company, self._confirm_once)
+        return results
+
+    def submit(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Leave drafts to the ERP's people for approval, in batches; what is no draft any more stays as it is.
+
+        Returns:
+            One result for each order, in the same order: `Written` with where it stands now, or `Rejected` with the
+            ERP's words.
+
+        Raises:
+            UnsupportedRecordError: Orders cannot wait in this ERP.
+        """
+        if not self.capabilities.submits_orders:
+            raise UnsupportedRecordError(f"Orders cannot wait for an approval in {self.system}", system=self.system)
+        results: list[WriteResult[SalesOrder]] = []
+        for batch in chunks(orders, self.batch_size(SalesOrder)):
+            results += self._apart(batch, company, self._submit_once)
         return results
 
     def find_one(self, kind: type[R], key: str, company: Company | None = None) -> R | None:
@@ -370,6 +434,15 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
             Written(now[order.erp_id], created=False) if order.erp_id in standing else next(again) for order in batch
         ]
 
+    def _submit_once(self, batch: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        """Submit; after a lost answer once more, which leaves alone what was submitted."""
+        try:
+            return self._submit(batch, company)
+        except UnknownOutcomeError as error:
+            get_logger(__name__).warning("%s; submitting what is still a draft", error)
+            time.sleep(min(self.settle_seconds, 1))
+        return self._submit(batch, company)
+
     def _settle(self, batch: Sequence[R], company: Company) -> dict[str, list[R]]:
         """Look keys up until all are there or the settling time is over (a slow commit shows late)."""
         keys = [_key(record) for record in batch]
@@ -391,6 +464,10 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
             return self.find(kind, keys, company)
         except TransientError:
             return None
+
+
+def _days(first: date, last: date) -> Iterator[date]:
+    return (first + timedelta(days=number) for number in range((last - first).days + 1))
 
 
 def _exists(record: Record) -> bool:

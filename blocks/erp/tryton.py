@@ -23,6 +23,7 @@ from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, NameL
 from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.documents import Delivery, DeliveryLine, Invoice, InvoiceLine, Payment
 from prefect_crm_erp.models.errors import UnsupportedRecordError
+from prefect_crm_erp.models.exchange import ExchangeRate
 from prefect_crm_erp.models.outcomes import WriteResult
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Company, Customer, OrderLine, Product, Record, SalesOrder
@@ -81,9 +82,11 @@ class Tryton(ERP):
         idempotency=Idempotency.SEARCH_FIRST,
         has_subsidiaries=True,
         confirms_orders=True,
+        submits_orders=True,
         changes=frozenset({Customer, SalesOrder, *_DOCUMENTS}),
         has_contacts=True,
         has_hierarchy=True,
+        takes_list_prices=True,
         writers=2,
         tells_stock=True,
     )
@@ -251,6 +254,13 @@ class Tryton(ERP):
             raise UnsupportedRecordError(f"Tryton does not report changes of {kind.__name__}", system=SYSTEM)
         return self._streams.changes(kind, since, _number(company), self.capabilities.page_size, known)
 
+    def have_changed(self, kinds: Collection[type[Record]], since: Cursor) -> bool:
+        """Whether anything of these types changed at or after a time: one call for each of Tryton's models behind them.
+
+        Two for invoices and payments together, which `changes` asks four for.
+        """
+        return self._streams.have_changed(kinds, since)
+
     def count(self, kind: type[Record], company: Company | None = None) -> int | None:
         """How many records `changes` gives when all are read."""
         self._refuse_unread(kind)
@@ -279,6 +289,13 @@ class Tryton(ERP):
         """Tryton's rates of a day: units of each active currency for one of the company's own."""
         return self._connection.books.rates(company, on)
 
+    def exchange_rates(self, company: Company, since: date, until: date | None = None) -> list[ExchangeRate]:
+        """Tryton's rates from a company's currency, with their days; see `ERP.exchange_rates`.
+
+        Two calls, and one more where the rate of some currency is older than a year.
+        """
+        return self._connection.rates.history(company, since, until)
+
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
         """Credit limit, receivable, and used credit (receivable plus confirmed sales not yet invoiced) by customer."""
         ids = _numbers(customer_ids)
@@ -294,10 +311,15 @@ class Tryton(ERP):
         found = self._connection.products.stock(ids, int(company.id)) if ids else {}
         return {str(each): quantity for each, quantity in found.items()}
 
-    def have_bought(self, customer_ids: Collection[str]) -> frozenset[str]:
-        """Those of these customers that have a sale or an invoice that is not cancelled, in whatever company."""
+    def have_bought(self, customer_ids: Collection[str], *, standing_only: bool = False) -> frozenset[str]:
+        """Those of these customers that have a sale or an invoice that is not cancelled, in whatever company.
+
+        Args:
+            customer_ids: Tryton's ids of parties.
+            standing_only: Only confirmed sales and posted invoices count.
+        """
         ids = _numbers(customer_ids)
-        return self._connection.accounts.have_bought(ids) if ids else frozenset()
+        return self._connection.accounts.have_bought(ids, standing_only=standing_only) if ids else frozenset()
 
     def fields(self, kind: type[Record]) -> Collection[str]:
         """Names of the fields of Tryton's model that a field map may add."""
@@ -330,6 +352,9 @@ class Tryton(ERP):
 
     def _confirm(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
         return self._connection.orders.confirm(orders, company)
+
+    def _submit(self, orders: Sequence[SalesOrder], company: Company) -> list[WriteResult[SalesOrder]]:
+        return self._connection.orders.submit(orders, company)
 
     def _refuse_unread(self, kind: type[Record]) -> None:
         if kind not in self.capabilities.reads:

@@ -217,6 +217,8 @@ class Document:
         untaxed: Total without tax in `currency`, in its major unit, as `total` with tax and the `balance` not yet paid.
         company_untaxed: The same in the company's currency, as booked; likewise the next two.
         modified_at: Last change in the ERP.
+        submitted_at: When an order was put up for approval, the last time.
+        approved_at: When an order became binding.
         written_at: When the ledger noted it last; filled in by the ledger.
     """
 
@@ -236,6 +238,7 @@ class Document:
     status: str | None = None
     currency: str | None = None
     company_currency: str | None = None
+    payment_terms: str | None = None
     issued_on: date | None = None
     due_date: date | None = None
     paid_on: date | None = None
@@ -246,6 +249,8 @@ class Document:
     company_total: Decimal | None = None
     company_balance: Decimal | None = None
     modified_at: datetime | None = None
+    submitted_at: datetime | None = None
+    approved_at: datetime | None = None
     written_at: datetime | None = None
 
     @property
@@ -268,6 +273,32 @@ class ShownSales:
     account: str
     changes: int
     sales: AccountSales | None
+
+
+# ---------------------------------------------------------------------- notices
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """That people were told of something, so that they are not told of it again with each run.
+
+    Attributes:
+        kind: What they were told of.
+        key: Which record it is about.
+        channel: The way in which they were told.
+        since: When that began of which they were told; what begins anew is told anew.
+        told: Who was told, by name.
+        times: How often, by this channel.
+        sent_at: When they were told last; filled in by the ledger.
+    """
+
+    kind: str
+    key: str
+    channel: str
+    since: datetime
+    told: str = ""
+    times: int = 1
+    sent_at: datetime | None = None
 
 
 # ---------------------------------------------------------------------- queues

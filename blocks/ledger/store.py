@@ -6,11 +6,13 @@ from types import TracebackType
 from typing import Self
 
 from prefect_crm_erp.blocks.ledger.agreements import Agreements
+from prefect_crm_erp.blocks.ledger.approvals import Approvals
 from prefect_crm_erp.blocks.ledger.audit import Audit
 from prefect_crm_erp.blocks.ledger.claims import Claims
 from prefect_crm_erp.blocks.ledger.database import Database
 from prefect_crm_erp.blocks.ledger.discrepancies import Discrepancies
 from prefect_crm_erp.blocks.ledger.documents import Documents
+from prefect_crm_erp.blocks.ledger.notices import Notices
 from prefect_crm_erp.blocks.ledger.queues import Queues
 from prefect_crm_erp.blocks.ledger.references import References
 from prefect_crm_erp.blocks.ledger.runs import Runs
@@ -18,7 +20,20 @@ from prefect_crm_erp.blocks.ledger.sales import Sales
 from prefect_crm_erp.blocks.ledger.watermarks import Watermarks
 
 
-class LedgerStore(Runs, Claims, References, Agreements, Discrepancies, Documents, Sales, Watermarks, Queues, Audit):
+class LedgerStore(
+    Runs,
+    Claims,
+    References,
+    Agreements,
+    Discrepancies,
+    Documents,
+    Sales,
+    Approvals,
+    Notices,
+    Watermarks,
+    Queues,
+    Audit,
+):
     """Sync state of one integration. May be used by several threads at once; every method is one transaction.
 
     Methods raise `TransientError` when the database does not answer, and `ValueError` for keys that no database could

@@ -176,6 +176,8 @@ class DocumentRow(Base):
         Index("ix_ledger_document_account", "integration", "account", "kind", "erp", "erp_id"),
         Index("ix_ledger_document_due", "integration", "is_open", "due_date"),
         Index("ix_ledger_document_opportunity", "integration", "opportunity_id"),
+        Index("ix_ledger_document_status", "integration", "kind", "status"),
+        Index("ix_ledger_document_approved", "integration", "approved_at"),
     )
 
     integration: Mapped[str] = mapped_column(Name, primary_key=True)
@@ -195,6 +197,7 @@ class DocumentRow(Base):
     status: Mapped[str | None] = mapped_column(FreeText)
     currency: Mapped[str | None] = mapped_column(FreeText)
     company_currency: Mapped[str | None] = mapped_column(FreeText)
+    payment_terms: Mapped[str | None] = mapped_column(FreeText)
     issued_on: Mapped[date | None] = mapped_column(Date)
     due_date: Mapped[date | None] = mapped_column(Date)
     paid_on: Mapped[date | None] = mapped_column(Date)
@@ -206,6 +209,8 @@ class DocumentRow(Base):
     company_balance: Mapped[Decimal | None] = mapped_column(ExactDecimal)
     is_open: Mapped[bool] = mapped_column(Boolean)
     modified_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    submitted_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    approved_at: Mapped[datetime | None] = mapped_column(UtcTime)
     written_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
@@ -221,6 +226,21 @@ class AccountSalesRow(Base):
     shown_on: Mapped[date | None] = mapped_column(Date)
     sales: Mapped[Any] = mapped_column(Json, nullable=True)
     run_id: Mapped[str | None] = mapped_column(Name)
+
+
+class NoticeRow(Base):
+    """That people were told of something, by one channel."""
+
+    __tablename__ = "ledger_notice"
+
+    integration: Mapped[str] = mapped_column(Name, primary_key=True)
+    kind: Mapped[str] = mapped_column(Name, primary_key=True)
+    key: Mapped[str] = mapped_column(LongKey, primary_key=True)
+    channel: Mapped[str] = mapped_column(LongKey, primary_key=True)
+    since: Mapped[datetime] = mapped_column(UtcTime)
+    told: Mapped[str] = mapped_column(FreeText)
+    times: Mapped[int] = mapped_column(Integer)
+    sent_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class WatermarkRow(Base):

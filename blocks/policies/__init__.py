@@ -9,7 +9,9 @@ from prefect_crm_erp.blocks.policies.accounts import (
     NewCustomers,
     SyncedField,
 )
+from prefect_crm_erp.blocks.policies.approvals import ApprovalPolicy, Scenario
 from prefect_crm_erp.blocks.policies.code_lists import CodeLists
+from prefect_crm_erp.blocks.policies.currency import CurrencyPolicy
 from prefect_crm_erp.blocks.policies.custom_fields import CustomFieldMap, MappedField
 from prefect_crm_erp.blocks.policies.order_entry import DealRule, OrderEntryPolicy, OwnerCheck, Restriction
 from prefect_crm_erp.blocks.policies.orders import OrderPolicy
@@ -18,8 +20,10 @@ from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary, Subsidi
 __all__ = [
     "AccountPolicy",
     "AccountRule",
+    "ApprovalPolicy",
     "CodeLists",
     "Condition",
+    "CurrencyPolicy",
     "CustomFieldMap",
     "DealRule",
     "ErpCustomers",
@@ -31,6 +35,7 @@ __all__ = [
     "OrderPolicy",
     "OwnerCheck",
     "Restriction",
+    "Scenario",
     "Subsidiary",
     "SubsidiaryRouting",
     "SyncedField",

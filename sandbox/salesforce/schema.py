@@ -233,6 +233,7 @@ class Schema:
 
     def __init__(self, objects: Iterable[SObject]) -> None:
         self.objects = {sobject.name.lower(): sobject for sobject in objects}
+        self._switched_off: dict[str, SObject] = {}
         self.by_key_prefix = {sobject.key_prefix: sobject for sobject in self.objects.values()}
         self.active_currencies: Callable[[], Sequence[str]] = tuple
         for sobject in self.objects.values():
@@ -255,6 +256,14 @@ class Schema:
         if found is None:
             raise ApiError.of(404, "NOT_FOUND", "The requested resource does not exist")
         return found
+
+    def offer(self, name: str, is_offered: bool) -> None:
+        """Let an object be there for clients or not, as a feature that is switched on or off does; its rows stay."""
+        key = name.lower()
+        if is_offered and key in self._switched_off:
+            self.objects[key] = self._switched_off.pop(key)
+        elif not is_offered and key in self.objects:
+            self._switched_off[key] = self.objects.pop(key)
 
     def describe(self, name: str, api_version: str = "64.0") -> dict[str, Any]:
         """The full describe of one object, as `/sobjects/{name}/describe` answers.

@@ -19,6 +19,7 @@ class Settings:
     Args:
         duplicate_rule: What the duplicate rule on accounts does with a match: `allow` or `block`.
         amount_rounding: Amounts are sums of rounded `lines`, or the `sum` of unrounded lines is rounded once.
+        dated_rates: Whether Advanced Currency Management is on, and with it the object DatedConversionRate.
         daily_limit: API calls in 24 hours. A Developer Edition org has 15,000.
         session_seconds: How long a session lives after its last use.
         bulk_seconds: How long a bulk job takes from the end of its upload.
@@ -28,6 +29,7 @@ class Settings:
 
     duplicate_rule: DuplicateRule = "allow"
     amount_rounding: AmountRounding = "lines"
+    dated_rates: bool = True
     daily_limit: int = 15_000
     session_seconds: float = 7_200
     bulk_seconds: float = 2
@@ -37,6 +39,7 @@ class Settings:
     def __post_init__(self) -> None:
         _check_choice("duplicate_rule", self.duplicate_rule, DUPLICATE_RULES)
         _check_choice("amount_rounding", self.amount_rounding, AMOUNT_ROUNDINGS)
+        _check_choice("dated_rates", self.dated_rates, (True, False))
         for name in ("daily_limit", "session_seconds", "bulk_seconds"):
             _check_number(name, getattr(self, name), smallest=0)
         for name in ("page_size", "max_page_size"):
@@ -59,9 +62,9 @@ class Settings:
         return asdict(self)
 
 
-def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+def _check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     if value not in choices:
-        raise ValueError(f"{name} is one of {', '.join(choices)}")
+        raise ValueError(f"{name} is one of {', '.join(map(str, choices))}")
 
 
 def _check_number(name: str, value: Any, smallest: int) -> None:

@@ -73,6 +73,7 @@ class ServerState:
         self.settings = settings
         self.org.duplicate_rule = settings.duplicate_rule
         self.org.amount_rounding = settings.amount_rounding
+        self.org.schema.offer("DatedConversionRate", settings.dated_rates)
         self.sessions.set_lifetime(settings.session_seconds)
 
     def reset(self, empty: bool | None) -> None:
@@ -81,6 +82,7 @@ class ServerState:
         Args:
             empty: Without or with the demo data; None keeps the choice that the server was started with.
         """
+        self.change_settings(Settings())
         self.org.reset(empty)
         self.sessions.close_all()
         self.faults.rules.clear()
@@ -88,7 +90,6 @@ class ServerState:
         self.cursors.clear()
         self.bulk.clear()
         self.usage.clear()
-        self.change_settings(Settings())
 
 
 class ApiUsage:

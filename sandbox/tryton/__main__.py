@@ -54,7 +54,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="TCP port; 0: any free one")
     parser.add_argument("--empty", action="store_true", help="companies only, no customers and no products")
     parser.add_argument("--reset", action="store_true", help="throw the existing database away")
-    parser.add_argument("--approvals", action="store_true", help="let orders over 50,000 wait for the VP Finance")
+    parser.add_argument("--approvals", action="store_true", help="let large orders and discounts wait for approval")
     parser.add_argument("--cache-dir", type=Path, help="where finished databases are kept")
     return parser.parse_args()
 

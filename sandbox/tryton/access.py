@@ -25,6 +25,7 @@ class TrytonAccess:
         user: The integration user, who has access to all companies and may not approve orders over a credit limit.
         finance_user: May approve orders over a credit limit.
         vp_finance_user: May, too, and approves large orders where the sandbox requires approvals.
+        sales_director_user: Approves large discounts there.
     """
 
     url: str
@@ -37,6 +38,8 @@ class TrytonAccess:
     finance_password: str
     vp_finance_user: str
     vp_finance_password: str
+    sales_director_user: str
+    sales_director_password: str
     companies: tuple[CompanyAccess, ...]
 
     def to_json(self) -> dict[str, Any]:

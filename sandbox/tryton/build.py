@@ -22,10 +22,10 @@ from prefect_crm_erp.sandbox.tryton.demo import seed_demo
 from prefect_crm_erp.sandbox.tryton.geography import create_geography
 from prefect_crm_erp.sandbox.tryton.schema import create_schema
 from prefect_crm_erp.sandbox.tryton.seeding import connect
-from prefect_crm_erp.sandbox.tryton.settings import MODULES, STAGES, database_file, write_configuration
+from prefect_crm_erp.sandbox.tryton.settings import MODULES, OWN_MODULES, STAGES, database_file, write_configuration
 
 # Tryton's kernel brings two more: ir and res.
-_LOADED_MODULES: Final = len(MODULES) + 2
+_LOADED_MODULES: Final = len(MODULES) + len(OWN_MODULES) + 2
 
 # Where a stage begins, as a fraction of the whole; from measured times.
 _BEGIN: Final = {"schema": 0.0, "geography": 0.58, "empty": 0.74, "demo": 0.92}

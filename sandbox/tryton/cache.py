@@ -19,7 +19,7 @@ from platformdirs import user_cache_path
 
 from prefect_crm_erp.sandbox.tryton.build_process import BuildProcess, Progress
 from prefect_crm_erp.sandbox.tryton.errors import TrytonSandboxError
-from prefect_crm_erp.sandbox.tryton.settings import MODULES, STAGES
+from prefect_crm_erp.sandbox.tryton.settings import MODULES, OWN_MODULES, STAGES
 
 Variant = Literal["empty", "demo"]
 
@@ -74,8 +74,9 @@ class TemplateCache:
 
     @cached_property
     def _paths(self) -> dict[str, Path]:
-        schema = _digest([*_versions(), *_contents("schema.py", "settings.py")])
-        seeds = _digest([*_versions(), str(self._year), *_contents("*.py")])
+        modules = [f"{module}/*.{ending}" for module in OWN_MODULES for ending in ("cfg", "py")]
+        schema = _digest([*_versions(), *_contents("schema.py", "settings.py", *modules)])
+        seeds = _digest([*_versions(), str(self._year), *_contents("*.py", *modules)])
         keys = {stage: schema if stage == "schema" else seeds for stage in STAGES}
         return {stage: self._folder / f"{stage}-{key}.sqlite" for stage, key in keys.items()}
 

@@ -22,6 +22,7 @@ from prefect_crm_erp.sandbox.tryton.settings import (
     FINANCE,
     HOST,
     INTEGRATION,
+    SALES_DIRECTOR,
     VP_FINANCE,
     clean_environment,
 )
@@ -218,6 +219,8 @@ def _describe(url: str) -> TrytonAccess:
         finance_password=FINANCE.password,
         vp_finance_user=VP_FINANCE.user,
         vp_finance_password=VP_FINANCE.password,
+        sales_director_user=SALES_DIRECTOR.user,
+        sales_director_password=SALES_DIRECTOR.password,
         companies=tuple(
             CompanyAccess(codes[row["party."]["name"]], row["id"], row["party."]["name"], row["currency."]["code"])
             for row in rows

@@ -14,7 +14,7 @@ from trytond import __series__, backend, config
 from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
 
-from prefect_crm_erp.sandbox.tryton.settings import ADMINISTRATOR, DATABASE, MODULES, database_file
+from prefect_crm_erp.sandbox.tryton.settings import ADMINISTRATOR, DATABASE, MODULES, OWN_MODULES, database_file
 
 
 def create_schema(directory: Path, configuration: Path) -> None:
@@ -26,7 +26,7 @@ def create_schema(directory: Path, configuration: Path) -> None:
     database.init()
     database.close()
     Pool.start()
-    Pool(DATABASE).init(update=list(MODULES), lang=["en"], activatedeps=True, indexes=True)
+    Pool(DATABASE).init(update=[*MODULES, *OWN_MODULES], lang=["en"], activatedeps=True, indexes=True)
     in_transaction(_sign)
 
 

@@ -35,12 +35,16 @@ MODULES: Final = (
     "sale",
     "sale_amendment",
     "sale_credit_limit",
+    "sale_discount",
     "sale_history",
     "sale_invoice_grouping",
     "sale_price_list",
     "stock",
 )
 """The activated Tryton modules, each a distribution ``trytond-<name>`` on PyPI."""
+
+OWN_MODULES: Final = ("sale_largest_discount",)
+"""Activated modules of the sandbox itself: folders here, which an entry point of the distribution tells Tryton of."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ INTEGRATION: Final = Login("crm", "northlight-crm")
 ADMINISTRATOR: Final = Login("admin", "northlight-admin")
 FINANCE: Final = Login("finance", "northlight-finance")
 VP_FINANCE: Final = Login("vp.finance", "northlight-vp-finance")
+SALES_DIRECTOR: Final = Login("sales.director", "northlight-sales-director")
 
 _ONE_YEAR: Final = 365 * 24 * 3600
 

@@ -8,7 +8,7 @@ from proteus import Model
 
 from prefect_crm_erp.sandbox.tryton import approvals
 from prefect_crm_erp.sandbox.tryton.seeding import Record, by_xml_id, new, save
-from prefect_crm_erp.sandbox.tryton.settings import FINANCE, INTEGRATION, VP_FINANCE, Login
+from prefect_crm_erp.sandbox.tryton.settings import FINANCE, INTEGRATION, SALES_DIRECTOR, VP_FINANCE, Login
 
 _INTEGRATION_GROUPS: Final = (
     "sale.group_sale",
@@ -32,11 +32,14 @@ _FINANCE_GROUPS: Final = (
 
 
 def create_users(companies: list[Record]) -> None:
-    """Create the integration user and the people of finance, all with access to all companies."""
+    """Create the integration user and those who approve, all with access to all companies."""
     _create_user(INTEGRATION, "CRM Integration", _INTEGRATION_GROUPS, companies)
     _create_user(FINANCE, "Finance", _FINANCE_GROUPS, companies)
-    approvers = save("res.group", name=approvals.VP_FINANCE)
-    _create_user(VP_FINANCE, approvals.VP_FINANCE, _FINANCE_GROUPS, companies, approvers)
+    for login, name, groups in (
+        (VP_FINANCE, approvals.VP_FINANCE, _FINANCE_GROUPS),
+        (SALES_DIRECTOR, approvals.SALES_DIRECTOR, _INTEGRATION_GROUPS),
+    ):
+        _create_user(login, name, groups, companies, save("res.group", name=name))
 
 
 def _create_user(

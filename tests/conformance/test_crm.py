@@ -23,6 +23,7 @@ from prefect_crm_erp.models.errors import (
     AuthenticationError,
     ConfigurationError,
     ConnectorError,
+    GoneRecordError,
     LockedRecordError,
     RateLimitError,
     RejectedRecordError,
@@ -298,7 +299,7 @@ class TestWritingBack:
         first, refused, last = (result.error for result in results)
         assert first is None
         assert last is None
-        assert isinstance(refused, RejectedRecordError)
+        assert isinstance(refused, GoneRecordError)
         assert refused.message
         assert refused.code
         assert crm.stored(ids[2], "erp_order_number") == "SO-2"

@@ -45,8 +45,8 @@ class DocumentsHarness(Protocol):
     def keep_one_currency(self) -> None:
         """Let the CRM have one currency only."""
 
-    def account(self, name: str = "Acme Corp") -> str:
-        """An account; its id."""
+    def account(self, name: str = "Acme Corp", owner: str | None = None) -> str:
+        """An account, and whose it is; its id."""
 
     def deal(self, account: str) -> str:
         """A closed and won opportunity; its id."""
@@ -395,7 +395,7 @@ class TestFields:
 
 
 class TestAccountsAndDeals:
-    @pytest.mark.requirement("K05")
+    @pytest.mark.requirement("K05", "K06")
     def test_an_account_shows_its_sales_and_a_deal_how_far_its_order_is(self, crm: DocumentsHarness) -> None:
         account = crm.account()
         deal, moment = crm.deal(account), datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
@@ -405,6 +405,9 @@ class TestAccountsAndDeals:
             "erp_days_overdue": 12,
             "erp_days_to_pay": Decimal("33.5"),
             "erp_last_invoice_on": date(2026, 3, 1),
+            "erp_last_invoice_number": "INV-2",
+            "erp_last_invoice_status": "Partly Paid",
+            "erp_last_invoice_terms": "Net 30",
         }
         progress = {
             "erp_pending_since": moment,
@@ -440,6 +443,15 @@ class TestLookups:
         assert connection.product_ids([]) == {}
 
     @pytest.mark.requirement("R03")
+    @pytest.mark.requirement("BB02")
+    def test_accounts_come_with_their_owner(self, crm: DocumentsHarness) -> None:
+        rep = crm.user("Rep")
+        owned, gone = crm.account("Owned", owner=rep), crm.account("Gone")
+        crm.delete_record(gone)
+        found = crm.connect().owners([owned[:15], gone, rep, "no id"])
+        assert {account: owner.id for account, owner in found.items()} == {owned: rep}
+        assert found[owned].name == "Rep"
+
     def test_people_come_with_their_manager_and_whether_they_are_still_there(self, crm: DocumentsHarness) -> None:
         manager = crm.user("Boss")
         rep = crm.user("Rep", manager, active=False)

@@ -983,6 +983,25 @@ class TestCapabilities:
         assert (positions[ids[0]].outstanding, positions[ids[0]].used, total > 0) == (total, total, True)
         assert positions[ids[1]].outstanding == 0
 
+    @pytest.mark.requirement("R04")
+    def test_a_submitted_order_waits_until_somebody_confirms_it_and_is_no_purchase_before(
+        self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer
+    ) -> None:
+        draft = one(connection.write([erp.order(buyer, company)], company))
+        if not connection.capabilities.submits_orders:
+            with pytest.raises(UnsupportedRecordError):
+                connection.submit([draft], company)
+            return
+        for _ in range(2):
+            assert one(connection.submit([draft], company)).status is OrderStatus.PENDING_APPROVAL
+        bought = connection.have_bought([str(buyer.erp_id)], standing_only=True)
+        assert not bought
+        confirmed = one(connection.confirm([draft], company))
+        assert confirmed.status is not None
+        assert confirmed.status.is_binding
+        assert connection.have_bought([str(buyer.erp_id)], standing_only=True) == {buyer.erp_id}
+        assert one(connection.submit([draft], company)).status is confirmed.status
+
     def test_order_statuses_are_the_canonical_ones(
         self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer
     ) -> None:

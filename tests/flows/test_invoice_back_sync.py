@@ -2,125 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
-from fixtures_documents import TrytonBooks
-from world import World
+from office import US, Office
 
-from prefect_crm_erp.blocks import AccountPolicy, ErpCustomers, Integration
-from prefect_crm_erp.blocks.ledger import Binding
-from prefect_crm_erp.flows import invoice_back_sync, order_status_sync, payment_status
+from prefect_crm_erp.blocks import AccountPolicy, ErpCustomers
+from prefect_crm_erp.flows import order_status_sync, payment_status
 from prefect_crm_erp.models.outcomes import Outcome, Queue
-from prefect_crm_erp.models.paging import Cursor
-from prefect_crm_erp.tasks.document_kinds import KINDS
-from prefect_crm_erp.tasks.report import RunReport
 
-US = "US"
 CURRENCIES = ["USD", "EUR", "GBP", "JPY"]
 PRICES = {"JPY": ("12345", "777")}
-_INVOICE = (
-    "Name",
-    "Type__c",
-    "Status__c",
-    "Total__c",
-    "Untaxed__c",
-    "Tax__c",
-    "Balance__c",
-    "Company_Balance__c",
-    "CurrencyIsoCode",
-    "Account__c",
-    "Opportunity__c",
-    "ERP_Order__c",
-)
-
-
-class Office:
-    """A company that sells, delivers and bills, and whose CRM shows it.
-
-    Args:
-        world: The org, the ERP and the integration between them.
-        books: The people who work in the ERP.
-    """
-
-    def __init__(self, world: World, books: TrytonBooks) -> None:
-        self.world = world
-        self.books = books
-
-    def customer(self) -> tuple[str, str]:
-        """An account that has become a customer with its first deal, and its id in the ERP."""
-        account = self.world.account()
-        deal = self.world.deal(account=account)
-        self.world.run()
-        (sale,) = self.world.sales(deal)
-        return account, str(sale["party."]["id"])
-
-    def order(self, account: str, party: str, currency: str, prices: tuple[str, ...]) -> tuple[str, str]:
-        """An order of the ERP for an opportunity, billed by what is shipped; the opportunity and the order."""
-        (deal,) = self.world.company.opportunities([{"AccountId": account, "CurrencyIsoCode": currency}])
-        order = self.books.order(US, currency, prices, key=deal, to=party, quantity=4)
-        self.books.bill_what_is_shipped(US, order)
-        self.books.confirm(US, order)
-        return deal, order
-
-    def link(self, account: str, party: str) -> None:
-        """Tie an account to a customer, as account sync does."""
-        with self.world.integration().ledger.open().for_integration("test") as store:
-            store.start_run("by hand", flow="account-sync", source="both", dry_run=False)
-            store.bind("by hand", [Binding("customer", account, "main", "", party, "made by hand")])
-
-    def sync(self, flow: Any = invoice_back_sync, integration: Integration | None = None, **options: Any) -> RunReport:
-        report: RunReport = flow(integration=integration or self.world.integration(), **options)
-        assert report.source == report.written + report.unchanged + report.queued + report.excluded == len(report.rows)
-        return report
-
-    def rows(self, query: str) -> list[dict[str, Any]]:
-        """Records of the CRM as simple-salesforce reads them, amounts as Decimals."""
-        found = self.world.company.sf.query_all(query)["records"]
-        return [
-            {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in row.items()}
-            for row in found
-        ]
-
-    def shown(self, account: str) -> dict[str, dict[str, Any]]:
-        """The account's invoices by the ERP's id."""
-        fields = ", ".join(("ERP_Id__c", *_INVOICE))
-        rows = self.rows(f"SELECT {fields} FROM ERP_Invoice__c WHERE Account__c = '{account}'")
-        return {row["ERP_Id__c"]: row for row in rows}
-
-    def check(self, account: str, party: str) -> None:
-        """Every amount that the CRM shows of the account's invoices is the ERP's own."""
-        shown = self.shown(account)
-        domain = [("party", "=", int(party)), ("type", "=", "out"), ("state", "in", ["posted", "paid"])]
-        names = ("number", "untaxed_amount", "tax_amount", "total_amount", "amount_to_pay", "currency.code")
-        told = {str(row["id"]): row for row in self.books.clerk.find("account.invoice", US, domain, *names)}
-        assert shown.keys() == told.keys()
-        for erp_id, row in told.items():
-            copy = shown[erp_id]
-            assert copy["Name"] == row["number"]
-            assert copy["CurrencyIsoCode"] == row["currency."]["code"]
-            amounts = [copy[name] for name in ("Untaxed__c", "Tax__c", "Total__c", "Balance__c")]
-            assert amounts == [row[name] for name in ("untaxed_amount", "tax_amount", "total_amount", "amount_to_pay")]
-        assert sum(row["Company_Balance__c"] for row in shown.values()) == self.receivable(party)
-
-    def receivable(self, party: str) -> Decimal:
-        """What the customer owes, as the ERP's books say, in the company's currency."""
-        (row,) = self.books.clerk.find("party.party", US, [("id", "=", int(party))], "receivable")
-        owed: Decimal = row["receivable"]
-        return owed
-
-
-@pytest.fixture
-def office(world: World, tryton_books: TrytonBooks) -> Office:
-    """An office that reads what happens in the ERP from now on; others have worked there before."""
-    integration = world.integration()
-    now = Cursor(datetime.now(UTC) + timedelta(minutes=10, seconds=-1))
-    with integration.ledger.open().for_integration("test") as store:
-        for name in KINDS:
-            store.advance(f"{name} documents of main", now)
-    return Office(world, tryton_books)
 
 
 @pytest.mark.requirement("H02", "K01", "K02", "K03", "K04", "L01", "L03", "GB06")

@@ -61,6 +61,7 @@ def invoice(untaxed: object = 100, balance: object = 0, **changes: object) -> In
         type=InvoiceType.INVOICE,
         status=InvoiceStatus.OPEN if balance else InvoiceStatus.PAID,
         number="INV-1",
+        payment_terms=None,
         order_ids=(),
         currency="EUR",
         company_currency="EUR",
@@ -246,6 +247,7 @@ def test_the_average_order_is_over_orders_and_not_over_invoices() -> None:
     assert figures([invoice(10), invoice(10), invoice("10.01")]).erp_average_order == Decimal("10.00")
 
 
+@pytest.mark.requirement("K06")
 def test_the_last_invoice_is_the_latest_and_of_one_day_the_one_with_the_highest_number() -> None:
     day = date(2026, 2, 2)
     numbers = ["INV-9", "INV-10", "INV-010", None, "INV-2"]
@@ -254,8 +256,9 @@ def test_the_last_invoice_is_the_latest_and_of_one_day_the_one_with_the_highest_
         invoice(number="INV-99", issued_on=day, status=InvoiceStatus.CANCELLED),
         credit_memo_of(invoice(number="INV-99", issued_on=day)),
     ]
-    shown = figures([*(invoice(number=number, issued_on=day) for number in numbers), *others])
+    shown = figures([*(invoice(number=each, issued_on=day, payment_terms=each) for each in numbers), *others])
     assert (shown.erp_last_invoice_on, shown.erp_last_invoice_number) == (day, "INV-10")
+    assert (shown.erp_last_invoice_status, shown.erp_last_invoice_terms) == ("Paid", "INV-10")
 
 
 @pytest.mark.requirement("K08")

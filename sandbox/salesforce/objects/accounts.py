@@ -127,6 +127,8 @@ def _sales() -> list[Field]:
         number("ERP_Days_To_Pay__c", 6, 1),
         date("ERP_Last_Invoice_Date__c"),
         text("ERP_Last_Invoice_Number__c", 80),
+        text("ERP_Last_Invoice_Status__c", 40),
+        text("ERP_Last_Invoice_Terms__c", 80),
         currency("ERP_Average_Order__c"),
     ]
 

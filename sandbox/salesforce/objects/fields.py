@@ -213,8 +213,22 @@ def erp_fields() -> list[Field]:
         text("ERP_Order_Number__c", 80),
         text("ERP_Status__c", 40),
         currency("ERP_Amount__c"),
+        *valuation(),
         *sync_fields(),
         push_to_erp(),
+    ]
+
+
+def valuation() -> list[Field]:
+    """What a deal is worth by the CRM's rate and by the ERP's; these amounts are not in the currency of the row."""
+    return [
+        number("ERP_CRM_Amount__c", 18, 3, label="CRM Amount (Reported)"),
+        text("ERP_CRM_Currency__c", 3, label="CRM Amount Currency"),
+        number("ERP_Company_Amount__c", 18, 3, label="ERP Amount (Company)"),
+        text("ERP_Company_Currency__c", 3, label="ERP Company Currency"),
+        number("ERP_Exchange_Rate__c", 18, 10),
+        date("ERP_Exchange_Rate_Date__c"),
+        text("ERP_Exchange_Rate_Source__c", 40),
     ]
 
 

@@ -75,7 +75,7 @@ def test_the_rows_of_a_job_say_what_a_collection_says(document: Document, data: 
     every = data.draw(st.lists(values_of(document), min_size=1, max_size=5))
     form = form_of(document)
     rows = [DocumentRow(document.object, f"K-{n}", values) for n, values in enumerate(every)]
-    content = b"".join(CsvRows(form.columns(rows), lambda: map(form.flat, rows))).decode()
+    content = b"".join(CsvRows(form.columns(map(form.flat, rows)), lambda: map(form.flat, rows))).decode()
     read = list(csv.DictReader(io.StringIO(content, newline="")))
     assert [_said(line) for line in read] == [_as_text(form.flat(row)) for row in rows]
 

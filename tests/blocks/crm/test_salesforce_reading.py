@@ -85,6 +85,7 @@ class TestRecords:
             description="for Bonn",
             quantity=Decimal(3),
             unit_price=Decimal("33.33"),
+            list_price=Decimal("100.00"),
             discount_percent=Decimal("7.5"),
             amount=Decimal("92.49"),
             unit="Each",
