@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from prefect.blocks.core import Block
 from pydantic import Field, model_validator
 
 from prefect_crm_erp.blocks.crm import AnyCRM
+from prefect_crm_erp.blocks.crm.base import CustomFields
 from prefect_crm_erp.blocks.erp import AnyERP
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm, holds_masked_secret
 from prefect_crm_erp.blocks.ledger import Ledger
@@ -18,6 +20,7 @@ from prefect_crm_erp.blocks.policies import (
     CurrencyPolicy,
     CustomFieldMap,
     ErpSlot,
+    OrderEntryPolicy,
     OrderPolicy,
     Subsidiary,
     SubsidiaryRouting,
@@ -73,6 +76,11 @@ class Integration(OrderedForm, Block):
     )
     orders: OrderPolicy = Field(
         default_factory=OrderPolicy, title="Order policy", description="What makes a deal fit to become an order."
+    )
+    order_entry: OrderEntryPolicy = Field(
+        default_factory=OrderEntryPolicy,
+        title="Order entry policy",
+        description="What an order must pass before it is entered: dates, restricted items, owners, cash sales, files.",
     )
     accounts: AccountPolicy = Field(
         default_factory=AccountPolicy,
@@ -139,6 +147,12 @@ class Integration(OrderedForm, Block):
     def state_name(self) -> str:
         """Name that the ledger keeps this integration's state under."""
         return self.ledger_name or self._block_document_name or "default"
+
+    def deal_fields(self) -> CustomFields:
+        """The CRM fields to read with deals: those that travel, and those that the order entry policy looks at."""
+        mapped, policy = self.custom_fields.crm_fields(), self.order_entry
+        account = tuple(dict.fromkeys((*mapped.account, *policy.account_fields())))
+        return replace(mapped, account=account, facts=policy.deal_fields())
 
     def check_references(self) -> None:
         """See that the connections still are references to their own saved blocks.

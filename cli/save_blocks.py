@@ -37,6 +37,7 @@ SUFFIXES = {
     "ledger": "ledger",
     "routing": "routing",
     "orders": "orders",
+    "order_entry": "order-entry",
     "accounts": "accounts",
     "approvals": "approvals",
     "code_lists": "code-lists",

@@ -6,6 +6,7 @@ from prefect_crm_erp.flows.currency_reconciliation import currency_reconciliatio
 from prefect_crm_erp.flows.duplicate_report import duplicate_report
 from prefect_crm_erp.flows.exchange_rate_sync import exchange_rate_sync
 from prefect_crm_erp.flows.invoice_back_sync import invoice_back_sync
+from prefect_crm_erp.flows.order_batch import order_batch
 from prefect_crm_erp.flows.order_status_sync import order_status_sync
 from prefect_crm_erp.flows.payment_status import payment_status
 from prefect_crm_erp.flows.pending_approvals import pending_approvals
@@ -20,6 +21,7 @@ __all__ = [
     "duplicate_report",
     "exchange_rate_sync",
     "invoice_back_sync",
+    "order_batch",
     "order_status_sync",
     "payment_status",
     "pending_approvals",

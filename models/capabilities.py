@@ -45,6 +45,7 @@ class Capabilities:
         has_hierarchy: Whether a customer can have a parent.
         takes_list_prices: Whether an order line can keep its list price, so that the ERP's rules see its discount.
         writers: Threads that create customers side by side: one prepares a request while another waits for its answer.
+        tells_stock: Whether it says how many of a product are there to be sold.
     """
 
     reads: frozenset[type[Record]]
@@ -63,6 +64,7 @@ class Capabilities:
     has_hierarchy: bool = False
     takes_list_prices: bool = False
     writers: int = 1
+    tells_stock: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,12 @@ class Record(BaseModel):
 
 
 class DealSource(StrEnum):
-    """Which CRM records become orders."""
+    """What becomes orders: records of the CRM, or lines of a file from the field."""
 
     CLOSED_WON = "closed-won opportunities"
     ACCEPTED_QUOTES = "accepted quotes"
     ACTIVATED_ORDERS = "activated orders"
+    BATCH_FILES = "batch files"
 
 
 class Address(Record):
@@ -125,6 +126,7 @@ class Account(Record):
     currency: str | None = None
     subsidiary: str | None = None
     parent_id: str | None = None
+    owner_id: str | None = Field(default=None, description="18-character id of the user who owns it.")
     erp_id: str | None = None
     push_to_erp: bool = True
     contacts: tuple[Contact, ...] = Field(default=(), description="The contacts that travel to the ERP, oldest first.")
@@ -155,8 +157,13 @@ class DealLine(Record):
     discount_percent: Amount = Decimal(0)
     amount: Amount = Field(description="Line total after the line's discount, as the CRM shows it.")
     unit: str | None = Field(default=None, description="Unit of measure as the CRM names it.")
+    place: str | None = Field(default=None, description="Where it stands, for people, when not by its position.")
     currency: str | None = Field(default=None, description="Currency of the price-book entry that the price is from.")
     custom: dict[str, Any] = Field(default_factory=dict)
+
+    def named(self, position: int) -> str:
+        """The line as people find it: its place, or its position from 1, and its product."""
+        return f"{self.place or f'Line {position}'} ({self.product_name or self.description or 'without a product'})"
 
 
 class Deal(Record):
@@ -194,6 +201,9 @@ class Deal(Record):
     )
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(default_factory=dict)
+    facts: dict[str, Any] = Field(
+        default_factory=dict, description="Values of CRM fields that only the checks at order entry look at."
+    )
 
     @property
     def label(self) -> str:

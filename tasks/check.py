@@ -20,6 +20,7 @@ from prefect_crm_erp.models.records import Deal, DealLine
 from prefect_crm_erp.models.rounding import explain_totals
 from prefect_crm_erp.tasks.clean import Defect, clean_account
 from prefect_crm_erp.tasks.convert import exact_lines
+from prefect_crm_erp.tasks.entry_checks import check_entry
 from prefect_crm_erp.tasks.extract import still_waiting
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.recognise import already_done, look_up
@@ -40,12 +41,13 @@ def check_records(run: Run, page: Page[Item]) -> Page[Item]:
     still_waiting(run, going_on)
     for item in open_items(page):
         _check(run, item)
+    check_entry(run, list(open_items(page)))
     return page
 
 
 def _exclusion(run: Run, item: Item) -> Verdict | None:
     deal, start = item.deal, run.integration.orders.start_date
-    if not run.crm.is_deal(deal):
+    if not run.is_deal(deal):
         return Verdict.excluded(f"It is none of the {run.source.value} (any more)")
     if not deal.push_to_erp:
         return Verdict.excluded("“Push to ERP” is switched off for it")
@@ -166,7 +168,7 @@ def _currency_defects(deal: Deal, today: date) -> list[Defect]:
     return [
         Defect(
             "lines.currency",
-            f"{_named(position, line)} has its price from the price book in {line.currency}, but the deal is in "
+            f"{line.named(position)} has its price from the price book in {line.currency}, but the deal is in "
             f"{deal.currency}; choose the product's price in {deal.currency}",
         )
         for position, line in enumerate(deal.lines, start=1)
@@ -174,12 +176,8 @@ def _currency_defects(deal: Deal, today: date) -> list[Defect]:
     ]
 
 
-def _named(position: int, line: DealLine) -> str:
-    return f"Line {position} ({line.product_name or line.description or 'without a product'})"
-
-
 def _line_defects(position: int, line: DealLine) -> list[Defect]:
-    name = _named(position, line)
+    name = line.named(position)
     defects = []
     if not (line.sku or "").strip():
         defects.append(Defect("lines.sku", f"{name} has no SKU; fill in the product's code"))

@@ -18,6 +18,7 @@ from prefect_crm_erp.models.outcomes import Note, Rejected, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Deal, DealLine, OrderLine, Product, SalesOrder
 from prefect_crm_erp.tasks.claims import Turn
+from prefect_crm_erp.tasks.entry_checks import check_stock, check_territories
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import Run, by_company, by_slot
 from prefect_crm_erp.tasks.traveller import PLANNED, open_items
@@ -39,6 +40,8 @@ def convert_records(run: Run, page: Page[Item]) -> Page[Item]:
         with run.guard(slot, items):
             for group in by_company(items).values():
                 _load_products(run, slot, group)
+                check_territories(run, slot, group)
+                check_stock(run, slot, group)
                 for item in (each for each in group if each.verdict is None):
                     _convert(run, slot, item)
     return page
@@ -191,7 +194,7 @@ def _load_products(run: Run, slot: ErpSlot, items: Sequence[Item]) -> None:
     for item in items:
         lacking = [sku for sku in _skus(run, item) if sku not in catalogue]
         if lacking and item.verdict is None:
-            item.verdict = Verdict.from_error(_unknown_products(run, slot, lacking))
+            item.verdict = Verdict.from_error(_unknown_products(run, slot, item, lacking))
 
 
 def _creates_products(run: Run, slot: ErpSlot) -> bool:
@@ -211,12 +214,14 @@ def _skus(run: Run, item: Item) -> list[str]:
     return skus + ([run.integration.orders.shipping_sku] if item.deal.shipping else [])
 
 
-def _unknown_products(run: Run, slot: ErpSlot, skus: Sequence[str]) -> ConnectorError:
+def _unknown_products(run: Run, slot: ErpSlot, item: Item, skus: Sequence[str]) -> ConnectorError:
     several = len(skus) > 1
-    named = ", ".join(dict.fromkeys(skus))
+    places = {(line.sku or "").strip(): line.named(number) for number, line in enumerate(item.deal.lines, start=1)}
+    named = ", ".join(f"{sku} of {places[sku]}" if sku in places else sku for sku in dict.fromkeys(skus))
+    them = "them" if several else "it"
     return MissingReferenceError(
-        f"{run.erps[slot].system} has no active product with the SKU{'s' if several else ''} {named}; "
-        f"create {'them' if several else 'it'} there, or correct the product code in the CRM",
+        f"{run.erps[slot].system} has no product for sale with the SKU{'s' if several else ''} {named}; "
+        f"create {them} there, open {them} for sale, or correct the product code in the CRM",
         fields=("lines.sku",),
     )
 

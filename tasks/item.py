@@ -45,6 +45,11 @@ class Item(Traveller):
         return self.deal.number or self.deal.name
 
     @property
+    def title(self) -> str:
+        """Number and name of the deal, as reports show it."""
+        return self.deal.label
+
+    @property
     def account(self) -> Account | None:
         """The account that buys."""
         return self.deal.account
@@ -66,4 +71,6 @@ class Item(Traveller):
     def evaluation_digest(self) -> str:
         """Fingerprint of all that decides whether the deal can go on: the deal and its account."""
         account = self.deal.account.model_dump(mode="json", exclude={"modified_at"}) if self.deal.account else None
-        return fingerprint([self.content_digest(), account, self.deal.push_to_erp, str(self.deal.closed_on)])
+        deal = self.deal
+        decides = [deal.push_to_erp, str(deal.closed_on), deal.owner_id, deal.facts]
+        return fingerprint([self.content_digest(), account, *decides])

@@ -137,7 +137,7 @@ def _row(run: Run, item: Item) -> ReportRow:
     erp_id = binding.erp_id if binding else (order.erp_id if order else None)
     return ReportRow(
         crm_id=item.key,
-        name=deal.label,
+        name=item.title,
         outcome=verdict.outcome,
         queue=verdict.queue,
         reason=verdict.reason,
@@ -148,7 +148,7 @@ def _row(run: Run, item: Item) -> ReportRow:
         currency=item.currency or None,
         crm_total=binding.crm_total if binding else _crm_total(item),
         erp_total=binding.erp_total if binding else erp_total(item),
-        crm_url=run.crm.url(item.key),
+        crm_url=run.record_url(item.key),
         erp_url=_erp_url(run, item, erp_id),
         notes=tuple(item.notes),
         changes=tuple(item.changes) if run.dry_run else (),

@@ -23,6 +23,7 @@ from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import (
     Company,
     Customer,
+    Deal,
     DealSource,
     OrderLine,
     Product,
@@ -180,6 +181,19 @@ class BaseRun(ABC):
                 if subsidiary.erp is slot:
                     self.company(slot, subsidiary.company)
 
+    def check_territories(self) -> None:
+        """See that the ERPs have the field with the territory, where territories are compared.
+
+        Raises:
+            ConfigurationError: One of them has not.
+        """
+        field = self.integration.order_entry.erp_territory_field
+        for slot, erp in self.erps.items() if field else ():
+            with self.guard(slot, ()):
+                if field not in erp.fields(Customer):
+                    text = f"The order entry policy names the field {field!r}, which customers do not have; correct it"
+                    raise ConfigurationError(text, system=erp.system)
+
     def check_code_lists(self) -> None:
         """Find the entries of the code lists that one of the systems does not have, or has no longer.
 
@@ -332,6 +346,11 @@ class Run(BaseRun):
         return self.object.value
 
     @property
+    def has_crm_records(self) -> bool:
+        """Whether what becomes of each is shown at a record of its own in the CRM."""
+        return True
+
+    @property
     def owed_kind(self) -> str:
         """The ledger's kind for deals whose order stands and whose write-back is still owed."""
         return f"{self.kind} write back"
@@ -351,6 +370,10 @@ class Run(BaseRun):
         """Name of the watermark."""
         return self.source.value
 
+    def is_deal(self, deal: Deal) -> bool:
+        """Whether a deal is (still) what this run makes orders of."""
+        return self.crm.is_deal(deal)
+
     def preflight(self) -> Self:
         """Check connections, rights, companies and mapped fields before anything is written.
 
@@ -358,15 +381,16 @@ class Run(BaseRun):
             ConfigurationError: Something must be changed first; the message names it.
             TransientError: The CRM cannot be reached.
         """
-        custom = self.integration.custom_fields
-        missing = self.crm.missing_fields(self.source, custom.crm_fields())
+        missing = self.crm.missing_fields(self.source, self.integration.deal_fields())
         if missing:
             raise ConfigurationError(
                 f"These fields are missing or hidden from the integration's user: {', '.join(missing)}; "
-                "deploy the metadata package, give the user access, or correct the custom field map",
+                "deploy the metadata package, give the user access, or correct the custom field map (or the order "
+                "entry policy)",
                 system=self.crm.system,
             )
         self.check_erps(tuple(MappedRecord))
+        self.check_territories()
         self.check_code_lists()
         self._check_scenarios()
         return self

@@ -32,7 +32,7 @@ def write_back(run: Run, page: Page[Item]) -> Page[Item]:
     if run.dry_run:
         return page
     owed = {entry.key for entry in run.store.parked(kind=run.owed_kind, keys=[item.key for item in page])}
-    late = [item for item in page if _is_unchanged(item) and (item.key in owed or _is_new(_success(item), item))]
+    late = [item for item in page if _is_unchanged(item) and (item.key in owed or _is_late(run, item))]
     told = [item for item in page if not _is_unchanged(item)] + _recall(run, late)
     updates: dict[tuple[CrmObject, str], tuple[Update, list[Item]]] = {}
     for item in told:
@@ -46,6 +46,11 @@ def write_back(run: Run, page: Page[Item]) -> Page[Item]:
 
 def _is_unchanged(item: Item) -> bool:
     return item.verdict is not None and item.verdict.outcome is Outcome.UNCHANGED
+
+
+def _is_late(run: Run, item: Item) -> bool:
+    """Whether the record of the CRM does not say yet what its order is."""
+    return run.has_crm_records and _is_new(_success(item), item)
 
 
 def _recall(run: Run, items: Sequence[Item]) -> list[Item]:
@@ -76,7 +81,7 @@ def _updates(run: Run, item: Item) -> Iterable[Update]:
     said = _success(item)
     if verdict.outcome is Outcome.QUEUED and verdict.queue:
         said |= {"erp_sync_status": verdict.queue.value, "erp_sync_error": verdict.reason}
-    if _is_new(said, item):
+    if run.has_crm_records and _is_new(said, item):
         yield Update(run.object, item.key, said)
     if verdict.outcome is not Outcome.QUEUED:
         yield from _opportunity(run, item, said)

@@ -69,6 +69,22 @@ class World:
             self.company.lines(deal, rows, currency)
         return deal
 
+    def user(self, **fields: Any) -> str:
+        """A user of the CRM with names and addresses of its own; gives the id."""
+        number = next(NAMES)
+        row = {
+            "Username": f"seller{number}@field.example",
+            "FirstName": "Sam",
+            "LastName": f"Seller {number}",
+            "Email": f"seller{number}@mail.example",
+            "Alias": f"sel{number}",
+            "TimeZoneSidKey": "UTC",
+            "LocaleSidKey": "en_US",
+            "EmailEncodingKey": "UTF-8",
+            "LanguageLocaleKey": "en_US",
+        }
+        return self.company.create("User", [row | fields])[0]
+
     def crm(self, record: str, *fields: str, object_name: str = "Opportunity") -> dict[str, Any]:
         """Fields of a record as simple-salesforce reads them."""
         query = f"SELECT {', '.join(fields)} FROM {object_name} WHERE Id = '{record}'"

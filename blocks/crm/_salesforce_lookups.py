@@ -15,7 +15,7 @@ from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
 
 # Address and headers of a request have 16 KiB together; a session's token can take some of them.
 _LIST_BYTES = 12_000
-_PERSON = ["Id", "Name", "Email", "IsActive"]
+_PERSON = ["Id", "Name", "Email", "IsActive", "Username", "Department"]
 
 
 def by_values(
@@ -71,6 +71,25 @@ def people(connection: Connection, user_ids: Collection[str]) -> dict[str, Perso
     return {row["Id"]: _person(row, row.get("Manager")) for row in rows}
 
 
+def people_named(connection: Connection, names: Collection[str]) -> dict[str, list[Person]]:
+    """Users by user name or e-mail address, as it was given."""
+    wanted = {name: name.strip().lower() for name in names if name.strip()}  # a query knows no upper and lower case
+    found: dict[str, dict[str, Person]] = {}
+    for field in ("Username", "Email"):
+        for row in by_values(connection, _PERSON, "User", field, sorted(set(wanted.values()))):
+            found.setdefault(str(row[field]).lower(), {})[row["Id"]] = _person(row)
+    return {name: list(found[folded].values()) for name, folded in wanted.items() if folded in found}
+
+
+def accounts_named(connection: Connection, names: Collection[str]) -> dict[str, list[str]]:
+    """Ids of accounts by name, as it was given."""
+    wanted = {name: name.strip().lower() for name in names if name.strip()}
+    found: dict[str, list[str]] = {}
+    for row in by_values(connection, ["Id", "Name"], "Account", "Name", sorted(set(wanted.values()))):
+        found.setdefault(str(row["Name"]).strip().lower(), []).append(str(row["Id"]))
+    return {name: found[folded] for name, folded in wanted.items() if folded in found}
+
+
 def owners(connection: Connection, accounts: Collection[str]) -> dict[str, Person]:
     """Owners of accounts, by the ids of these."""
     ids = sorted({salesforce_id(each) for each in accounts if is_salesforce_id(each)})
@@ -81,4 +100,5 @@ def owners(connection: Connection, accounts: Collection[str]) -> dict[str, Perso
 
 def _person(row: Mapping[str, Any], manager: Mapping[str, Any] | None = None) -> Person:
     above = _person(manager) if manager else None
-    return Person(row["Id"], row["Name"], row["Email"], bool(row["IsActive"]), above)
+    is_active = bool(row["IsActive"])
+    return Person(row["Id"], row["Name"], row["Email"], is_active, above, row["Username"], row["Department"])

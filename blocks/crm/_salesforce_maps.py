@@ -50,6 +50,7 @@ ACCOUNT = FieldMap(
         *_address("shipping", "Shipping"),
         FieldPair("phone", "Phone"),
         FieldPair("parent_id", "ParentId"),
+        FieldPair("owner_id", "OwnerId", writable=False),
         FieldPair("subsidiary", "ERP_Subsidiary__c"),
         FieldPair("erp_id", "ERP_Id__c"),
         FieldPair("modified_at", "SystemModstamp", TIME, writable=False),

@@ -144,7 +144,7 @@ class Planner:
 
     def _deal(self, source: Source, custom: CustomFields) -> FieldMap:
         further = self._present(source.object, FieldPair("currency", _CURRENCY), *source.extra)
-        further += self._custom(source.object, custom.deal)
+        further += self._custom(source.object, custom.deal) + self._custom(source.object, custom.facts, "facts")
         if source.kind is DealSource.ACCEPTED_QUOTES:
             setting = self._policy.header_discount
             further += self._optional(source.object, "header_discount_percent", setting, "Header_Discount__c")
@@ -229,8 +229,8 @@ class Planner:
             return self._present(object_name, FieldPair(canonical, usual))
         return [FieldPair(canonical, self._spelled(object_name, setting))] if setting else []
 
-    def _custom(self, object_name: str, names: Iterable[str]) -> list[FieldPair]:
-        return [FieldPair(f"custom.{name}", self._spelled(object_name, name), writable=False) for name in names]
+    def _custom(self, object_name: str, names: Iterable[str], into: str = "custom") -> list[FieldPair]:
+        return [FieldPair(f"{into}.{name}", self._spelled(object_name, name), writable=False) for name in names]
 
     def _spelled(self, object_name: str, name: str) -> str:
         """A field that people have named, in the org's spelling; it becomes part of a query."""

@@ -191,6 +191,8 @@ class Person:
     email: str | None = None
     is_active: bool = True
     manager: Person | None = None
+    username: str | None = None
+    department: str | None = None
 
 
 class ContactScope(StrEnum):
@@ -203,11 +205,17 @@ class ContactScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CustomFields:
-    """CRM fields that a customer's field map adds, by record: names as the CRM spells them."""
+    """CRM fields that a customer's policies add, by record: names as the CRM spells them.
+
+    Attributes:
+        account: Read into `custom` of accounts, as `deal` and `line` are for theirs.
+        facts: Of deals, read into `facts`: what only checks look at.
+    """
 
     account: tuple[str, ...] = ()
     deal: tuple[str, ...] = ()
     line: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
 
 class CRM(OrderedForm, CredentialsBlock, ABC):
@@ -257,7 +265,7 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
             overlap: How far back of `since` to read again: rows become visible late and clocks differ.
             ids: Just these records (15 or 18 characters), whether or not the source's condition still holds for
                 them; those that do not exist are left out. `since` is then ignored.
-            custom: Further fields to read into `custom` of deals, accounts and lines.
+            custom: Further fields to read into `custom` of deals, accounts and lines, and into `facts` of deals.
             page_size: Deals of one page.
 
         Yields:
@@ -442,6 +450,14 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
 
     def people(self, user_ids: Collection[str]) -> dict[str, Person]:
         """Users by 18-character id, each with its manager; ids that are no users are left out."""
+        return {}
+
+    def people_named(self, names: Collection[str]) -> dict[str, list[Person]]:
+        """Users whose user name or e-mail address is one of these, whatever the case; by the name as it was given."""
+        return {}
+
+    def accounts_named(self, names: Collection[str]) -> dict[str, list[str]]:
+        """18-character ids of the living accounts with exactly these names, whatever the case; by the name given."""
         return {}
 
     def owners(self, accounts: Collection[str]) -> dict[str, Person]:

@@ -18,7 +18,13 @@ from prefect_crm_erp.blocks.crm._salesforce_candidates import account_candidates
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_documents import DocumentWriter, delete_documents
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
-from prefect_crm_erp.blocks.crm._salesforce_lookups import owners, people, product_ids
+from prefect_crm_erp.blocks.crm._salesforce_lookups import (
+    accounts_named,
+    owners,
+    people,
+    people_named,
+    product_ids,
+)
 from prefect_crm_erp.blocks.crm._salesforce_plan import AUTO, Policy
 from prefect_crm_erp.blocks.crm._salesforce_prices import Prices
 from prefect_crm_erp.blocks.crm._salesforce_rates import Rates
@@ -462,6 +468,14 @@ class Salesforce(CRM):
     def people(self, user_ids: Collection[str]) -> dict[str, Person]:
         """Users by id (15 or 18 characters), each with its manager; see `CRM.people`."""
         return people(self._connection, user_ids)
+
+    def people_named(self, names: Collection[str]) -> dict[str, list[Person]]:
+        """Users by user name or e-mail address, whatever the case; several users may have one address."""
+        return people_named(self._connection, names)
+
+    def accounts_named(self, names: Collection[str]) -> dict[str, list[str]]:
+        """Ids of living accounts by exact name, whatever the case; several accounts may have one name."""
+        return accounts_named(self._connection, names)
 
     def owners(self, accounts: Collection[str]) -> dict[str, Person]:
         """Owners of accounts (15 or 18 characters), each with its manager; see `CRM.owners`."""

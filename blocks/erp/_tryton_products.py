@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
 from prefect_crm_erp.blocks.erp._tryton_references import References
-from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
+from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row, nested
 from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded, tryton_id
-from prefect_crm_erp.models.errors import RejectedRecordError, UnsupportedRecordError
+from prefect_crm_erp.models.errors import ConfigurationError, RejectedRecordError, UnsupportedRecordError
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import WriteResult, Written
 from prefect_crm_erp.models.records import Company, Product
@@ -32,6 +34,7 @@ _FIELDS = (
     "create_date",
     "write_date",
 )
+_STOCK = ["forecast_quantity", "default_uom.factor", "sale_uom.factor"]
 _KEYS_PER_SEARCH = 500
 
 
@@ -77,6 +80,19 @@ class Products:
     def read(self, ids: Collection[int], company: int | None) -> list[Product]:
         """Products by Tryton's ids."""
         return [self._decode(row, company) for row in self._database.read(PRODUCT, ids, _FIELDS, company)]
+
+    def stock(self, ids: Collection[int], company: int) -> dict[int, Decimal]:
+        """What a company's warehouse has of products today, less what is planned to leave it, in their sales unit."""
+        warehouse = self._references.warehouse(company)
+        if warehouse is None:
+            raise ConfigurationError(
+                "It cannot be told which warehouse a company sells from; name one in the connection", system=SYSTEM
+            )
+        context = self._database.context(company)
+        context |= {"locations": [warehouse], "stock_date_end": datetime.now(UTC).date()}
+        domain = [("id", "in", list(ids)), ANY_ACTIVE]
+        rows = self._database.rpc.call(f"model.{PRODUCT}.search_read", domain, 0, None, None, _STOCK, context=context)
+        return {row["id"]: _in_sales_unit(nested(row)) for row in rows}
 
     def _decode(self, row: Row, company: int | None) -> Product:
         values = self._maps.product.decode(row)
@@ -167,6 +183,15 @@ class Products:
         if "is_active" in given and product.is_active != now.is_active:
             changed |= {"salable": product.is_active} | (_revived(row) if product.is_active else {})
         return changed | encode_custom(product.custom, self._references, TEMPLATE)
+
+
+def _in_sales_unit(row: Row) -> Decimal:
+    """A quantity, which Tryton counts in the product's own unit; its floats are read in their shortest form."""
+    quantity, own, sold = (
+        Decimal(repr(number))
+        for number in (row["forecast_quantity"] or 0.0, row["default_uom"]["factor"], row["sale_uom"]["factor"])
+    )
+    return quantity * own / sold
 
 
 def _revived(row: Row) -> Row:

@@ -201,6 +201,13 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """Credit positions by ERP customer id; empty when the ERP has none."""
         return {}
 
+    def stock(self, product_ids: Collection[str], company: Company) -> dict[str, Decimal]:
+        """How many of these products (by ERP id) a company can sell today, in their sales unit, less what is promised.
+
+        Only for systems whose capabilities say `tells_stock`; products that are gone are left out.
+        """
+        raise UnsupportedRecordError(f"{self.system} does not tell its stock", system=self.system)
+
     def have_changed(self, kinds: Collection[type[Record]], since: Cursor) -> bool:
         """Whether `changes` might give anything of these types since a place: a look that costs less than asking.
 

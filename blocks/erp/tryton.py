@@ -89,6 +89,7 @@ class Tryton(ERP):
         has_hierarchy=True,
         takes_list_prices=True,
         writers=2,
+        tells_stock=True,
     )
 
     server_url: str = Field(title="Address", description="Address of the Tryton server, like https://erp.example.com.")
@@ -301,6 +302,16 @@ class Tryton(ERP):
         """Credit limit, receivable, and used credit (receivable plus confirmed sales not yet invoiced) by customer."""
         ids = _numbers(customer_ids)
         return self._connection.accounts.credit(ids, company) if ids else {}
+
+    def stock(self, product_ids: Collection[str], company: Company) -> dict[str, Decimal]:
+        """Stock of the company's warehouse, less what is planned to leave it by today; in the sales unit.
+
+        Raises:
+            ConfigurationError: No warehouse can be told for the company; name one in the block.
+        """
+        ids = _numbers(product_ids)
+        found = self._connection.products.stock(ids, int(company.id)) if ids else {}
+        return {str(each): quantity for each, quantity in found.items()}
 
     def have_bought(self, customer_ids: Collection[str], *, standing_only: bool = False) -> frozenset[str]:
         """Those of these customers that have a sale or an invoice that is not cancelled, in whatever company.

@@ -13,6 +13,7 @@ from prefect_crm_erp.blocks.policies.approvals import ApprovalPolicy, Scenario
 from prefect_crm_erp.blocks.policies.code_lists import CodeLists
 from prefect_crm_erp.blocks.policies.currency import CurrencyPolicy
 from prefect_crm_erp.blocks.policies.custom_fields import CustomFieldMap, MappedField
+from prefect_crm_erp.blocks.policies.order_entry import DealRule, OrderEntryPolicy, OwnerCheck, Restriction
 from prefect_crm_erp.blocks.policies.orders import OrderPolicy
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary, SubsidiaryRouting
 
@@ -24,12 +25,16 @@ __all__ = [
     "Condition",
     "CurrencyPolicy",
     "CustomFieldMap",
+    "DealRule",
     "ErpCustomers",
     "ErpSlot",
     "FieldOwner",
     "MappedField",
     "NewCustomers",
+    "OrderEntryPolicy",
     "OrderPolicy",
+    "OwnerCheck",
+    "Restriction",
     "Scenario",
     "Subsidiary",
     "SubsidiaryRouting",

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from prefect_crm_erp.blocks.crm.base import CRM, ContactScope, CrmObject, CustomFields, Update
+from prefect_crm_erp.blocks.crm.base import CRM, OBJECT_OF_SOURCE, ContactScope, CrmObject, CustomFields, Update
 from prefect_crm_erp.models.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -242,7 +242,7 @@ class TestReading:
 class TestFields:
     @pytest.mark.requirement("GB13")
     def test_a_complete_system_misses_nothing(self, crm: CrmHarness) -> None:
-        for source in DealSource:
+        for source in OBJECT_OF_SOURCE:
             assert crm.connect().missing_fields(source, CustomFields()) == []
 
     @pytest.mark.requirement("GB17")

@@ -24,6 +24,7 @@ from prefect_crm_erp.flows import (
     duplicate_report,
     exchange_rate_sync,
     invoice_back_sync,
+    order_batch,
     order_status_sync,
     pending_approvals,
     quote_to_order,
@@ -77,6 +78,7 @@ def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_
             run = client.create_flow_run_from_deployment(deployment.id, parameters={"dry_run": True})
             assert run.parameters["integration"] == deployment.parameters["integration"]
             runs.append(run.id)
+        assert import_object(str(found["orders from the field"].entrypoint)) is order_batch
         for name, (flow, rhythm, parameters) in OTHERS.items():
             deployment = found[name]
             assert import_object(str(deployment.entrypoint)) is flow
