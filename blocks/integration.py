@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from prefect.blocks.core import Block
 from pydantic import Field, model_validator
 
 from prefect_crm_erp.blocks.crm import AnyCRM
+from prefect_crm_erp.blocks.crm.base import CustomFields
 from prefect_crm_erp.blocks.erp import AnyERP
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm, holds_masked_secret
 from prefect_crm_erp.blocks.ledger import Ledger
@@ -19,6 +21,7 @@ from prefect_crm_erp.blocks.policies import (
     OrderPolicy,
     SubsidiaryRouting,
 )
+from prefect_crm_erp.blocks.policies.routing import RoutingTable
 from prefect_crm_erp.models.errors import ConfigurationError
 
 _OPTIONAL_ERPS = frozenset({"second_erp", "third_erp"})
@@ -109,6 +112,14 @@ class Integration(OrderedForm, Block):
     def state_name(self) -> str:
         """Name that the ledger keeps this integration's state under."""
         return self.ledger_name or self._block_document_name or "default"
+
+    def crm_fields(self) -> CustomFields:
+        """The CRM's fields to read besides the standard ones: those of the field map and of the routing."""
+        return replace(self.custom_fields.crm_fields(), routing=self.routing.crm_fields())
+
+    def routing_table(self, routing: SubsidiaryRouting | None = None) -> RoutingTable:
+        """A routing (by default its own), compiled with the integration's spellings of countries and states."""
+        return (routing or self.routing).table(self.code_lists.countries, self.code_lists.states)
 
     def check_references(self) -> None:
         """See that the connections still are references to their own saved blocks.

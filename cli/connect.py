@@ -112,7 +112,7 @@ def _introduce(info: SystemInfo, out: Console) -> None:
 
 def _check_crm(integration: Integration, out: Console) -> None:
     _introduce(integration.crm.check(), out)
-    missing = integration.crm.missing_fields(DealSource.CLOSED_WON, integration.custom_fields.crm_fields())
+    missing = integration.crm.missing_fields(DealSource.CLOSED_WON, integration.crm_fields())
     if missing:
         out.print(
             f"Before the first run: deploy the metadata package (deployments/salesforce), or give the user access; "

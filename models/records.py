@@ -149,6 +149,9 @@ class DealLine(Record):
     discount_percent: Amount = Decimal(0)
     amount: Amount = Field(description="Line total after the line's discount, as the CRM shows it.")
     unit: str | None = Field(default=None, description="Unit of measure as the CRM names it.")
+    product_line: str | None = Field(
+        default=None, description="Product line or family of the product, where the routing asks for it."
+    )
     custom: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -175,6 +178,8 @@ class Deal(Record):
     opportunity_stage: str | None = None
     owner_id: str | None = None
     owner_name: str | None = None
+    owner_region: str | None = Field(default=None, description="Region of the owner, where the routing asks for it.")
+    record_type: str | None = Field(default=None, description="Name of the record type, where the routing asks for it.")
     push_to_erp: bool = True
     erp_id: str | None = None
     erp_order_number: str | None = None

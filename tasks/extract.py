@@ -42,7 +42,7 @@ def _changed_pages(run: Run, since: datetime | None) -> Iterator[Page[Deal]]:
     start, overlap = (Cursor(since), timedelta(0)) if since else (watermark, OVERLAP)
     # A later beginning leaves out deals that nobody has read, or that have become visible behind the watermark since.
     run.reading.is_seamless = not since or (watermark is not None and since <= watermark.modified_at - OVERLAP)
-    custom = run.integration.custom_fields.crm_fields()
+    custom = run.integration.crm_fields()
     for page in run.crm.deals(run.source, since=start, overlap=overlap, custom=custom, page_size=PAGE_SIZE):
         run.reading.note(page)
         yield page
@@ -50,7 +50,7 @@ def _changed_pages(run: Run, since: datetime | None) -> Iterator[Page[Deal]]:
 
 def _named_pages(run: Run, keys: Sequence[str]) -> Iterator[Page[Deal]]:
     """Deals by id: they say nothing of the stream, so their pages have no place in it."""
-    custom = run.integration.custom_fields.crm_fields()
+    custom = run.integration.crm_fields()
     for page in run.crm.deals(run.source, ids=keys, custom=custom, page_size=PAGE_SIZE):
         page.cursor = page.expected = None
         yield page

@@ -60,4 +60,7 @@ class Item(Traveller):
     def evaluation_digest(self) -> str:
         """Fingerprint of all that decides whether the deal can go on: the deal and its account."""
         account = self.deal.account.model_dump(mode="json", exclude={"modified_at"}) if self.deal.account else None
-        return fingerprint([self.content_digest(), account, self.deal.push_to_erp, str(self.deal.closed_on)])
+        deal = self.deal
+        routed_by = [deal.record_type, deal.owner_region, *(line.product_line for line in deal.lines)]
+        told = [routed_by] if any(routed_by) else []
+        return fingerprint([self.content_digest(), account, deal.push_to_erp, str(deal.closed_on), *told])

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.blocks.policies.routing import Route
 from prefect_crm_erp.models.outcomes import Note
 from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import BaseRun, by_slot
 from prefect_crm_erp.tasks.traveller import T, open_items
 
@@ -22,7 +23,7 @@ def route_records(run: BaseRun, page: Page[T]) -> Page[T]:
         account = item.account
         if account is None:
             continue
-        routed = run.routing.route(account, run.integration.code_lists.countries)
+        routed = run.routing.route(account, item.deal if isinstance(item, Item) else None)
         if isinstance(routed, Route):
             item.route = routed
             item.notes.append(Note("subsidiary", f"{routed.subsidiary.name}: {routed.rule}"))

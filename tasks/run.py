@@ -117,7 +117,7 @@ class BaseRun(ABC):
         self.started_at = datetime.now(UTC)
         self.crm: CRM = integration.crm
         self.erps: dict[ErpSlot, ERP] = dict(integration.erps())
-        self.routing = integration.routing.table()
+        self.routing = integration.routing_table()
         self.known: dict[ErpSlot, KnownCustomers] = {slot: KnownCustomers() for slot in self.erps}
         self.meanwhile = Meanwhile()
         self._companies: dict[tuple[ErpSlot, str], Company] = {}
@@ -296,12 +296,11 @@ class Run(BaseRun):
             ConfigurationError: Something must be changed first; the message names it.
             TransientError: The CRM cannot be reached.
         """
-        custom = self.integration.custom_fields
-        missing = self.crm.missing_fields(self.source, custom.crm_fields())
+        missing = self.crm.missing_fields(self.source, self.integration.crm_fields())
         if missing:
             raise ConfigurationError(
                 f"These fields are missing or hidden from the integration's user: {', '.join(missing)}; "
-                "deploy the metadata package, give the user access, or correct the custom field map",
+                "deploy the metadata package, give the user access, or correct the custom field map or the routing",
                 system=self.crm.system,
             )
         self.check_erps(tuple(MappedRecord))

@@ -136,12 +136,39 @@ class ContactScope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RoutingFields:
+    """What routing rules ask of deals besides what is read anyway; nothing is read that no rule asks for.
+
+    Attributes:
+        record_types: Record types that rules name.
+        product_lines: Product lines that rules name.
+        product_line_field: Product field with the product line, as the CRM spells it.
+        owner_regions: Regions that rules name.
+        owner_region_field: User field with the owner's region, dotted for related records.
+    """
+
+    record_types: tuple[str, ...] = ()
+    product_lines: tuple[str, ...] = ()
+    product_line_field: str = ""
+    owner_regions: tuple[str, ...] = ()
+    owner_region_field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CustomFields:
-    """CRM fields that a customer's field map adds, by record: names as the CRM spells them."""
+    """CRM fields that a customer's field map adds, by record: names as the CRM spells them.
+
+    Attributes:
+        account: Fields of accounts.
+        deal: Fields of deals.
+        line: Fields of their lines.
+        routing: What the routing rules ask of deals.
+    """
 
     account: tuple[str, ...] = ()
     deal: tuple[str, ...] = ()
     line: tuple[str, ...] = ()
+    routing: RoutingFields = RoutingFields()
 
 
 class CRM(OrderedForm, CredentialsBlock, ABC):

@@ -280,7 +280,8 @@ class Salesforce(CRM):
         Raises:
             ConfigurationError: When the org has only one currency and the block does not say which.
         """
-        return self._reader.planner.missing(source, custom)
+        reader = self._reader
+        return [*reader.planner.missing(source, custom), *reader.missing_record_types(source, custom.routing)]
 
     def deals(
         self,

@@ -12,7 +12,7 @@ from prefect_crm_erp.blocks.policies.accounts import (
 from prefect_crm_erp.blocks.policies.code_lists import CodeLists
 from prefect_crm_erp.blocks.policies.custom_fields import CustomFieldMap, MappedField
 from prefect_crm_erp.blocks.policies.orders import OrderPolicy
-from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary, SubsidiaryRouting
+from prefect_crm_erp.blocks.policies.routing import ErpSlot, RoutingRule, Subsidiary, SubsidiaryRouting
 
 __all__ = [
     "AccountPolicy",
@@ -26,6 +26,7 @@ __all__ = [
     "MappedField",
     "NewCustomers",
     "OrderPolicy",
+    "RoutingRule",
     "Subsidiary",
     "SubsidiaryRouting",
     "SyncedField",
