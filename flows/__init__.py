@@ -2,6 +2,7 @@
 
 from prefect_crm_erp.flows.account_sync import account_sync
 from prefect_crm_erp.flows.duplicate_report import duplicate_report
+from prefect_crm_erp.flows.explain_routing import explain_routing
 from prefect_crm_erp.flows.invoice_back_sync import invoice_back_sync
 from prefect_crm_erp.flows.order_status_sync import order_status_sync
 from prefect_crm_erp.flows.payment_status import payment_status
@@ -11,6 +12,7 @@ from prefect_crm_erp.flows.reconcile import reconcile
 __all__ = [
     "account_sync",
     "duplicate_report",
+    "explain_routing",
     "invoice_back_sync",
     "order_status_sync",
     "payment_status",

@@ -63,6 +63,11 @@ class Reader:
             for page in pages(self._stream(plan, where, custom.routing), page_size, _place):
                 yield without_place(page)
 
+    def still_open(self, custom: CustomFields, page_size: int) -> Iterator[Page[Deal]]:
+        """Opportunities that are not closed."""
+        plan = self.planner.plan(DealSource.CLOSED_WON, custom)
+        yield from pages(self._stream(plan, ["IsClosed = false"], custom.routing), page_size, _place)
+
     def missing_record_types(self, kind: DealSource, routing: RoutingFields) -> list[str]:
         """Record types that rules name and the org does not have (any more), as `Object.RecordType = 'name'`."""
         source = SOURCES[kind].object

@@ -153,6 +153,20 @@ class RoutingFields:
     owner_regions: tuple[str, ...] = ()
     owner_region_field: str = ""
 
+    def together_with(self, other: RoutingFields) -> RoutingFields | None:
+        """What two policies ask for, in one; None when they look at different fields."""
+        if self.product_lines and other.product_lines and self.product_line_field != other.product_line_field:
+            return None
+        if self.owner_regions and other.owner_regions and self.owner_region_field != other.owner_region_field:
+            return None
+        return RoutingFields(
+            tuple(dict.fromkeys([*self.record_types, *other.record_types])),
+            tuple(dict.fromkeys([*self.product_lines, *other.product_lines])),
+            self.product_line_field if self.product_lines else other.product_line_field,
+            tuple(dict.fromkeys([*self.owner_regions, *other.owner_regions])),
+            self.owner_region_field if self.owner_regions else other.owner_region_field,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CustomFields:
@@ -223,6 +237,18 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
 
         Yields:
             Pages; their `cursor` is the place of their last record, `expected` the number of deals of the stream.
+        """
+
+    @abstractmethod
+    def open_deals(self, custom: CustomFields = CustomFields(), page_size: int = 200) -> Iterator[Page[Deal]]:
+        """Opportunities that are neither won nor lost yet, with their account and lines.
+
+        Args:
+            custom: Further fields to read.
+            page_size: Deals of one page.
+
+        Yields:
+            Pages; `expected` is the number of open deals.
         """
 
     @abstractmethod

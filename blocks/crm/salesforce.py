@@ -305,6 +305,14 @@ class Salesforce(CRM):
             return self._reader.named(source, ids, custom, page_size)
         return self._reader.changed(source, since, overlap, custom, page_size)
 
+    def open_deals(self, custom: CustomFields = CustomFields(), page_size: int = 200) -> Iterator[Page[Deal]]:
+        """Opportunities that are neither won nor lost yet; see `CRM.open_deals`.
+
+        Raises:
+            ConfigurationError: A field does not exist.
+        """
+        return self._reader.still_open(custom, page_size)
+
     def is_deal(self, deal: Deal) -> bool:
         """Whether the deal was closed and won, accepted or activated when it was read."""
         return self._policy.holds(deal)
