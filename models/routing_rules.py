@@ -175,5 +175,6 @@ def _combinations(accepted: Mapping[Fact, Collection[object]]) -> Iterator[Value
     if accepted[Fact.STATE]:
         places = [(pair[0], pair) for pair in accepted[Fact.STATE] if isinstance(pair, tuple)]
     axes = [accepted[fact] or (_OTHER,) for fact in OF_DEALS]
-    for (country, state), *others in product(places or [(_OTHER, _OTHER)], *axes):
-        yield {Fact.COUNTRY: country, Fact.STATE: state, **dict(zip(OF_DEALS, others, strict=True))}
+    for country, state in places or [(_OTHER, _OTHER)]:
+        for others in product(*axes):
+            yield {Fact.COUNTRY: country, Fact.STATE: state, **dict(zip(OF_DEALS, others, strict=True))}

@@ -17,6 +17,7 @@ from prefect_crm_erp.blocks.ledger import LedgerStore, RetryPolicy
 from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConfigurationError, TransientError
+from prefect_crm_erp.models.keys import company_key
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import (
@@ -176,6 +177,11 @@ class BaseRun(ABC):
         if key not in self._companies:
             self._companies[key] = self.erps[slot].company(name)
         return self._companies[key]
+
+    def own_company(self, name: str | None) -> Company | None:
+        """The company of one of the ERPs that has this name, whatever its legal form; None when there is none."""
+        wanted = company_key(name)
+        return next((each for each in self._companies.values() if wanted == company_key(each.name)), None)
 
     def known_company(self, slot: ErpSlot, name: str) -> Company | None:
         """A company that was looked up in this run already."""

@@ -179,6 +179,10 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """Those of these customers that have an order or an invoice, in whatever company; empty when it cannot tell."""
         return frozenset()
 
+    def own_companies(self, customer_ids: Collection[str]) -> dict[str, Company]:
+        """Those of these customers that are companies of this ERP themselves, by ERP id; empty when it cannot tell."""
+        return {}
+
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
         """Credit positions by ERP customer id; empty when the ERP has none."""
         return {}

@@ -124,6 +124,14 @@ class Tryton(ERP):
             "when empty, parents are left alone."
         ),
     )
+    company_category: str = Field(
+        default="",
+        title="Category of companies",
+        description=(
+            "Party category whose subcategories are named like the companies that sell to a customer; customers in "
+            "none of them, and all when this is empty, are sold to by every company."
+        ),
+    )
     orders_per_request: int = Field(
         default=100, ge=1, le=1000, title="Orders per request", description="How many orders are sent in one request."
     )
@@ -186,6 +194,7 @@ class Tryton(ERP):
             warehouse=self.warehouse,
             defaults=ProductDefaults(self.goods_category, self.services_category, self.default_unit),
             subsidiary_relation=self.subsidiary_relation,
+            company_category=self.company_category.strip(),
         )
 
     # ------------------------------------------------------------------ reading
@@ -283,6 +292,13 @@ class Tryton(ERP):
         """Those of these customers that have a sale or an invoice that is not cancelled, in whatever company."""
         ids = _numbers(customer_ids)
         return self._connection.accounts.have_bought(ids) if ids else frozenset()
+
+    def own_companies(self, customer_ids: Collection[str]) -> dict[str, Company]:
+        """Those of these parties that are companies of this Tryton."""
+        wanted, references = set(customer_ids), self._connection.references
+        parties = {int(row["id"]): str(row["party"]["id"]) for row in references.company_rows}
+        found = {parties[int(company.id)]: company for company in references.companies}
+        return {party: company for party, company in found.items() if party in wanted}
 
     def fields(self, kind: type[Record]) -> Collection[str]:
         """Names of the fields of Tryton's model that a field map may add."""

@@ -152,6 +152,12 @@ class SubsidiaryRouting(OrderedForm, Block):
         description="Field of the CRM's users that holds their region, for rules that ask for it, like Region__c.",
     )
 
+    intercompany: bool = Field(
+        default=False,
+        title="Orders of own companies",
+        description="Whether orders of customers that are own companies go through; otherwise they are reviewed.",
+    )
+
     @model_validator(mode="after")
     def _no_contradictions(self) -> SubsidiaryRouting:
         self.table()
