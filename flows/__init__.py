@@ -8,6 +8,7 @@ from prefect_crm_erp.flows.order_status_sync import order_status_sync
 from prefect_crm_erp.flows.payment_status import payment_status
 from prefect_crm_erp.flows.quote_to_order import quote_to_order
 from prefect_crm_erp.flows.reconcile import reconcile
+from prefect_crm_erp.flows.subsidiary_audit import subsidiary_audit
 
 __all__ = [
     "account_sync",
@@ -18,4 +19,5 @@ __all__ = [
     "payment_status",
     "quote_to_order",
     "reconcile",
+    "subsidiary_audit",
 ]

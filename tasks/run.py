@@ -15,7 +15,7 @@ from prefect_crm_erp.blocks.erp.base import ERP
 from prefect_crm_erp.blocks.integration import Integration
 from prefect_crm_erp.blocks.ledger import LedgerStore, RetryPolicy
 from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
-from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary
 from prefect_crm_erp.models.errors import ConfigurationError, TransientError
 from prefect_crm_erp.models.keys import company_key
 from prefect_crm_erp.models.outcomes import Queue, Verdict
@@ -169,7 +169,23 @@ class BaseRun(ABC):
                 self._check_mapped_fields(erp, records)
                 for subsidiary in self.integration.routing.subsidiaries:
                     if subsidiary.erp is slot:
-                        self.company(slot, subsidiary.company)
+                        self._check_subsidiary(subsidiary)
+
+    def _check_subsidiary(self, subsidiary: Subsidiary) -> None:
+        try:
+            company = self.company(subsidiary.erp, subsidiary.company)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"Subsidiary {subsidiary.name!r}: {error.message}. If it was renamed, correct its ERP company in the "
+                "Subsidiary Routing; a code or number outlives a name",
+                system=error.system,
+            ) from None
+        if subsidiary.currency and subsidiary.currency != company.currency:
+            raise ConfigurationError(
+                f"Subsidiary {subsidiary.name!r}: its books are in {subsidiary.currency}, those of the company "
+                f"{company.name} in {company.currency}; correct the currency or the company in the Subsidiary Routing",
+                system=self.erps[subsidiary.erp].system,
+            )
 
     def company(self, slot: ErpSlot, name: str) -> Company:
         """A company of an ERP connection, looked up once in a run."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from simple_salesforce.format import quote_soql_value
@@ -67,6 +67,12 @@ class Reader:
         """Opportunities that are not closed."""
         plan = self.planner.plan(DealSource.CLOSED_WON, custom)
         yield from pages(self._stream(plan, ["IsClosed = false"], custom.routing), page_size, _place)
+
+    def won(self, first: date, last: date, custom: CustomFields, page_size: int) -> Iterator[Page[Deal]]:
+        """Opportunities that were won, by their close date."""
+        plan = self.planner.plan(DealSource.CLOSED_WON, custom)
+        where = [plan.condition, f"CloseDate >= {first.isoformat()}", f"CloseDate <= {last.isoformat()}"]
+        yield from pages(self._stream(plan, where, custom.routing), page_size, _place)
 
     def missing_record_types(self, kind: DealSource, routing: RoutingFields) -> list[str]:
         """Record types that rules name and the org does not have (any more), as `Object.RecordType = 'name'`."""

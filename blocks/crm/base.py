@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
@@ -249,6 +249,22 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
 
         Yields:
             Pages; `expected` is the number of open deals.
+        """
+
+    @abstractmethod
+    def won_deals(
+        self, first: date, last: date, custom: CustomFields = CustomFields(), page_size: int = 200
+    ) -> Iterator[Page[Deal]]:
+        """Opportunities that are closed and won with a close date in a span of days, with their account and lines.
+
+        Args:
+            first: The first day.
+            last: The last day.
+            custom: Further fields to read.
+            page_size: Deals of one page.
+
+        Yields:
+            Pages; `expected` is the number of these deals.
         """
 
     @abstractmethod

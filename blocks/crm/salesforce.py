@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -312,6 +312,16 @@ class Salesforce(CRM):
             ConfigurationError: A field does not exist.
         """
         return self._reader.still_open(custom, page_size)
+
+    def won_deals(
+        self, first: date, last: date, custom: CustomFields = CustomFields(), page_size: int = 200
+    ) -> Iterator[Page[Deal]]:
+        """Opportunities that are closed and won with a close date in a span of days; see `CRM.won_deals`.
+
+        Raises:
+            ConfigurationError: A field does not exist.
+        """
+        return self._reader.won(first, last, custom, page_size)
 
     def is_deal(self, deal: Deal) -> bool:
         """Whether the deal was closed and won, accepted or activated when it was read."""

@@ -23,6 +23,7 @@ from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, Syste
 from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.documents import Delivery, DeliveryLine, Invoice, InvoiceLine, Payment
 from prefect_crm_erp.models.errors import UnsupportedRecordError
+from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import WriteResult
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Company, Customer, OrderLine, Product, Record, SalesOrder
@@ -292,6 +293,12 @@ class Tryton(ERP):
         """Those of these customers that have a sale or an invoice that is not cancelled, in whatever company."""
         ids = _numbers(customer_ids)
         return self._connection.accounts.have_bought(ids) if ids else frozenset()
+
+    def orders_between(self, first: date, last: date, company: Company) -> Iterator[Page[SalesOrder]]:
+        """Sales of a company by their date, or by the day on which they were entered while they have none."""
+        ids = self._connection.orders.between(first, last, int(company.id))
+        for some in chunks(ids, self.capabilities.page_size):
+            yield Page(self._connection.orders.read(some, int(company.id)), expected=len(ids))
 
     def own_companies(self, customer_ids: Collection[str]) -> dict[str, Company]:
         """Those of these parties that are companies of this Tryton."""

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import pycountry
 from prefect.blocks.core import Block
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from prefect_crm_erp.blocks.crm.base import RoutingFields
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
@@ -42,11 +43,24 @@ class Subsidiary(BaseModel):
     erp: ErpSlot = Field(
         default=ErpSlot.MAIN, title="ERP connection", description="Which of the integration's ERP connections it uses."
     )
+    currency: str | None = Field(
+        default=None,
+        title="Currency",
+        description="ISO code of its books, to be checked against the ERP's company before a run; not when empty.",
+    )
     countries: list[str] = Field(
         default_factory=list,
         title="Countries",
         description="Billing countries that belong here when the account names no subsidiary and no rule matches.",
     )
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, text: str | None) -> str | None:
+        code = (text or "").strip().upper()
+        if code and pycountry.currencies.get(alpha_3=code) is None:
+            raise ValueError(f"{text!r} is no currency; write its ISO code, like EUR")
+        return code or None
 
 
 class RoutingRule(BaseModel):
