@@ -24,6 +24,7 @@ from prefect_crm_erp.flows import (
     order_status_sync,
     quote_to_order,
     reconcile,
+    subsidiary_audit,
 )
 
 OTHERS: dict[str, tuple[Any, timedelta | str, dict[str, Any]]] = {
@@ -32,6 +33,7 @@ OTHERS: dict[str, tuple[Any, timedelta | str, dict[str, Any]]] = {
     "invoices and payments": (invoice_back_sync, timedelta(minutes=15), {"dry_run": True}),
     "daily reconciliation": (reconcile, "30 5 * * *", {}),
     "weekly duplicate report": (duplicate_report, "0 4 * * 1", {}),
+    "monthly subsidiary audit": (subsidiary_audit, "0 6 1 * *", {"month": "1999-01"}),
 }
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,7 +83,7 @@ def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_
     prefect_command("worker", "start", "--pool", "erp", "--run-once", "--install-policy", "never")
     with get_client(sync_client=True) as client:
         states = [client.read_flow_run(run).state for run in runs]
-    assert [str(state and state.type.value) for state in states] == ["COMPLETED"] * 8, states
+    assert [str(state and state.type.value) for state in states] == ["COMPLETED"] * 9, states
     assert "1 would be written" in str(states[0] and states[0].message)
     loaded = Integration.load("production", _sync=True)
     assert loaded.erp.server_url == integration.erp.server_url
