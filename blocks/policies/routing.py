@@ -53,6 +53,11 @@ class Subsidiary(BaseModel):
         title="Countries",
         description="Billing countries that belong here when the account names no subsidiary and no rule matches.",
     )
+    restricted_items: list[str] = Field(
+        default_factory=list,
+        title="Restricted items",
+        description="SKUs that this subsidiary does not sell; a deal with one of them is reviewed.",
+    )
 
     @field_validator("currency")
     @classmethod

@@ -125,3 +125,18 @@ def test_an_own_company_is_known_by_its_party_and_the_policy_may_allow_its_order
     assert world.row(world.run(world.integration(routing=allowed)), deal).outcome is Outcome.WRITTEN
     (sale,) = world.sales(deal)
     assert sale["party."]["id"] == row["party"]
+
+
+@pytest.mark.requirement("D05")
+def test_an_item_that_the_subsidiary_does_not_sell_is_not_booked(world: World) -> None:
+    probe, cable = ({"sku": sku, "Quantity": 1, "UnitPrice": 10} for sku in ("NL-400", "NL-410"))
+    restricted, allowed, abroad = world.deal([probe, cable]), world.deal([probe]), world.deal([cable], currency="GBP")
+    american = US.model_copy(update={"restricted_items": [" nl-410 "]})
+    rule = RoutingRule(name="Pounds", subsidiary="UK", currencies=["GBP"])
+    routing = SubsidiaryRouting(subsidiaries=[american, UK], rules=[rule])
+    report = world.run(world.integration(routing=routing))
+    row = world.row(report, restricted)
+    assert row.queue is Queue.PENDING_REVIEW
+    assert row.reason.startswith("US does not sell line 2 (Product NL-410, NL-410): a restricted item")
+    assert world.sales(restricted) == []
+    assert {world.row(report, deal).outcome for deal in (allowed, abroad)} == {Outcome.WRITTEN}

@@ -95,6 +95,12 @@ def by_rules(
     return two_erps(world, british, url).model_copy(update={"routing": routing})
 
 
+def renewal_type(world: World) -> str:
+    """A record type of opportunities."""
+    renewal = {"Name": "Renewal", "DeveloperName": "Renewal", "SobjectType": "Opportunity", "IsActive": True}
+    return world.company.create("RecordType", [renewal])[0]
+
+
 def ordered_in(access: TrytonAccess, *keys: str) -> dict[str, str]:
     """Code of the company that has each order."""
     codes = {int(company.id): company.code for company in access.companies}
@@ -110,12 +116,10 @@ def test_rules_send_one_runs_deals_to_three_companies_in_two_erps_and_one_that_i
     world: World, british_erp: TrytonAccess
 ) -> None:
     world.company.sf.Product2.update(world.company.products["NL-410"], {"Family": "Services"})
-    renewal = {"Name": "Renewal", "DeveloperName": "Renewal", "SobjectType": "Opportunity", "IsActive": True}
-    (renewal_id,) = world.company.create("RecordType", [renewal])
     munich = {"BillingCity": "Munich", "BillingState": "Bayern", "BillingPostalCode": "80331"}
     service = [{"sku": "NL-410", "Quantity": 1, "UnitPrice": 24}]
     american = world.deal()
-    renewed = world.deal(RecordTypeId=renewal_id)
+    renewed = world.deal(RecordTypeId=renewal_type(world))
     bavarian = world.deal(account=world.account(**munich, BillingCountry="Deutschland"))
     british = world.deal(service, currency="GBP")
     mixed = world.deal([*service, {"sku": "NL-400", "Quantity": 1, "UnitPrice": 100}], currency="GBP")
@@ -140,6 +144,7 @@ def test_a_company_that_was_renamed_in_its_erp_is_named_before_anything_is_writt
 ) -> None:
     name = next(company.name for company in british_erp.companies if company.code == "UK")
     company_id = next(str(company.id) for company in british_erp.companies if company.code == "UK")
+    renewal_type(world)
     deal = world.deal()
     with TrytonRpc(british_erp.url, british_erp.database, british_erp.admin_user, british_erp.admin_password) as rpc:
         (row,) = rpc("model.company.company.search_read", [("id", "=", int(company_id))], 0, None, None, ["party"], {})
