@@ -25,6 +25,7 @@ from prefect_crm_erp.blocks.policies import (
     Subsidiary,
     SubsidiaryRouting,
 )
+from prefect_crm_erp.blocks.policies.routing import RoutingTable
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.keys import fold
 
@@ -149,10 +150,14 @@ class Integration(OrderedForm, Block):
         return self.ledger_name or self._block_document_name or "default"
 
     def deal_fields(self) -> CustomFields:
-        """The CRM fields to read with deals: those that travel, and those that the order entry policy looks at."""
+        """The CRM fields to read with deals: those that travel, and those that routing and order entry look at."""
         mapped, policy = self.custom_fields.crm_fields(), self.order_entry
         account = tuple(dict.fromkeys((*mapped.account, *policy.account_fields())))
-        return replace(mapped, account=account, facts=policy.deal_fields())
+        return replace(mapped, account=account, facts=policy.deal_fields(), routing=self.routing.crm_fields())
+
+    def routing_table(self, routing: SubsidiaryRouting | None = None) -> RoutingTable:
+        """A routing (by default its own), compiled with the integration's spellings of countries and states."""
+        return (routing or self.routing).table(self.code_lists.countries, self.code_lists.states)
 
     def check_references(self) -> None:
         """See that the connections still are references to their own saved blocks.

@@ -37,7 +37,8 @@ def integration_of(name: str, values: Mapping[str, str], saved: Integration | No
     if "ledger" not in parts or LEDGER.keys() & values.keys():
         parts["ledger"] = _block(Ledger, LEDGER, values, parts.get("ledger"))
     if SUBSIDIARIES in values:
-        parts["routing"] = _named_like(parts.get("routing"), read_subsidiaries(values[SUBSIDIARIES]))
+        routing = parts.get("routing")
+        parts["routing"] = _named_like(routing, read_subsidiaries(values[SUBSIDIARIES], routing))
     parts.setdefault("ledger_name", name)
     try:
         return Integration(**parts)

@@ -5,6 +5,7 @@ from prefect_crm_erp.flows.collection_report import collection_report
 from prefect_crm_erp.flows.currency_reconciliation import currency_reconciliation
 from prefect_crm_erp.flows.duplicate_report import duplicate_report
 from prefect_crm_erp.flows.exchange_rate_sync import exchange_rate_sync
+from prefect_crm_erp.flows.explain_routing import explain_routing
 from prefect_crm_erp.flows.invoice_back_sync import invoice_back_sync
 from prefect_crm_erp.flows.order_batch import order_batch
 from prefect_crm_erp.flows.order_status_sync import order_status_sync
@@ -13,6 +14,7 @@ from prefect_crm_erp.flows.pending_approvals import pending_approvals
 from prefect_crm_erp.flows.price_book_sync import price_book_sync
 from prefect_crm_erp.flows.quote_to_order import quote_to_order
 from prefect_crm_erp.flows.reconcile import reconcile
+from prefect_crm_erp.flows.subsidiary_audit import subsidiary_audit
 
 __all__ = [
     "account_sync",
@@ -20,6 +22,7 @@ __all__ = [
     "currency_reconciliation",
     "duplicate_report",
     "exchange_rate_sync",
+    "explain_routing",
     "invoice_back_sync",
     "order_batch",
     "order_status_sync",
@@ -28,4 +31,5 @@ __all__ = [
     "price_book_sync",
     "quote_to_order",
     "reconcile",
+    "subsidiary_audit",
 ]

@@ -159,6 +159,9 @@ class DealLine(Record):
     unit: str | None = Field(default=None, description="Unit of measure as the CRM names it.")
     place: str | None = Field(default=None, description="Where it stands, for people, when not by its position.")
     currency: str | None = Field(default=None, description="Currency of the price-book entry that the price is from.")
+    product_line: str | None = Field(
+        default=None, description="Product line or family of the product, where the routing asks for it."
+    )
     custom: dict[str, Any] = Field(default_factory=dict)
 
     def named(self, position: int) -> str:
@@ -189,6 +192,8 @@ class Deal(Record):
     opportunity_stage: str | None = None
     owner_id: str | None = None
     owner_name: str | None = None
+    owner_region: str | None = Field(default=None, description="Region of the owner, where the routing asks for it.")
+    record_type: str | None = Field(default=None, description="Name of the record type, where the routing asks for it.")
     push_to_erp: bool = True
     erp_id: str | None = None
     erp_order_number: str | None = None

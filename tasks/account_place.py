@@ -67,7 +67,7 @@ def call_children(run: AccountRun, page: Page[AccountItem]) -> None:
 
 def route_linked(run: AccountRun, item: AccountItem) -> None:
     """The company of an account that is a customer already; it stays in its ERP whatever the routing says today."""
-    routed = run.routing.route(item.account, run.integration.code_lists.countries)
+    routed = run.routing.route(item.account)
     for slot, link in item.links.items():
         is_here = isinstance(routed, Route) and routed.subsidiary.erp is slot
         if is_here and isinstance(routed, Route) and run.is_up(slot, ()):

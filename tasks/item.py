@@ -73,4 +73,5 @@ class Item(Traveller):
         account = self.deal.account.model_dump(mode="json", exclude={"modified_at"}) if self.deal.account else None
         deal = self.deal
         decides = [deal.push_to_erp, str(deal.closed_on), deal.owner_id, deal.facts]
-        return fingerprint([self.content_digest(), account, *decides])
+        routed_by = [deal.record_type, deal.owner_region, *(line.product_line for line in deal.lines)]
+        return fingerprint([self.content_digest(), account, *decides, *([routed_by] if any(routed_by) else [])])

@@ -124,6 +124,8 @@ class _Matching:
         again: list[str] = []
         for key in keys:
             wanted = self._wanted(key)
+            if self._is_own_company(key, self.run.own_company(wanted.name)):
+                continue
             if self._decide(key, match_customer(wanted, [*candidates, *self.known.like(wanted)], self.similarity)):
                 continue
             twins = match_customer(wanted, fresh.like(wanted), self.similarity)
@@ -140,7 +142,9 @@ class _Matching:
             candidates = [self._whole(each) for each in match.doubtful]
             self._doubt(key, candidates, "might be an existing customer of")
         elif match.customer:
-            self._link(key, self._whole(match.customer), match.rule)
+            own = self.erp.own_companies([str(match.customer.erp_id)])
+            if not self._is_own_company(key, next(iter(own.values()), None)):
+                self._link(key, self._whole(match.customer), match.rule)
         return bool(match.doubtful or match.customer)
 
     def _whole(self, customer: Customer) -> Customer:
@@ -255,6 +259,18 @@ class _Matching:
         )
         return binding, entry
 
+    def _is_own_company(self, key: str, company: Company | None) -> bool:
+        """Orders between own companies are a matter of their books: for a person, unless the policy allows them."""
+        if company is None or self.run.integration.routing.intercompany:
+            return False
+        reason = (
+            f"The account {self.items[key][0].account_name!r} is the own company {company.name}; orders between own "
+            "companies are entered in the ERP, or allowed in the Subsidiary Routing"
+        )
+        for item in self.items[key]:
+            item.verdict = Verdict.queued(Queue.PENDING_REVIEW, reason, error="Intercompany", fields=("account",))
+        return True
+
     def _doubt(self, key: str, candidates: Sequence[Customer], what: str) -> None:
         wanted = self.items[key][0].customer
         listed = "; ".join(describe(customer) for customer in candidates[:5])
@@ -277,7 +293,12 @@ class _Matching:
 
     def _check_companies(self) -> None:
         """The ERP's customer master has the last word on which companies sell to a customer."""
-        for items in self.items.values():
+        customers = {str(item.customer.erp_id) for items in self.items.values() for item in items if item.customer}
+        own = self.erp.own_companies(customers)
+        for key, items in self.items.items():
+            customer = items[0].customer
+            if customer and not items[0].verdict and self._is_own_company(key, own.get(str(customer.erp_id))):
+                continue
             for item in items:
                 allowed = item.customer.companies if item.customer else ()
                 if item.verdict or not allowed or not item.company or item.company.id in allowed:

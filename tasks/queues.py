@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
@@ -14,6 +16,8 @@ from prefect_crm_erp.tasks.traveller import T, Traveller
 
 ALERTING = frozenset({Queue.DEAD_LETTER, Queue.MANUAL_REVIEW, Queue.PENDING_REVIEW, Queue.PENDING_APPROVAL})
 """Queues that a person must look at: an entry emits a Prefect event, for an automation to notify by."""
+UNROUTED = frozenset({"UnknownSubsidiary", "NoRoute", "SeveralSubsidiaries"})
+"""Errors of records that the routing sends nowhere: whoever looks after its rules is told, once for each page."""
 
 
 @task(name="Park", cache_policy=NO_CACHE, persist_result=False)
@@ -21,7 +25,8 @@ def park_records(run: BaseRun, page: Page[T]) -> Page[T]:
     """Keep the page's queued deals in the ledger, and take the others out of their queues.
 
     A deal that was retried too often becomes a dead letter; one that was left in its queue stays there as it is. Each
-    new entry that a person must look at emits the event `prefect-crm-erp.record.parked`.
+    new entry that a person must look at emits the event `prefect-crm-erp.record.parked`; records that the routing sends
+    nowhere emit `prefect-crm-erp.routing.held` together.
     """
     run.wait(page, "The run did not come to this record", "Unfinished")
     if run.dry_run:
@@ -33,6 +38,9 @@ def park_records(run: BaseRun, page: Page[T]) -> Page[T]:
         item.verdict = Verdict.queued(entry.queue, entry.reason, error=entry.error, fields=entry.fields)
         if run.alerts and entry.changed and entry.queue in ALERTING:
             _alert(run, entry)
+    held = [entry for entry in stored.values() if entry.changed and entry.error in UNROUTED]
+    if held and run.alerts:
+        _alert_administrators(run, held)
     for outcome in (Outcome.WRITTEN, Outcome.UNCHANGED, Outcome.EXCLUDED):
         keys = [item.key for item in page if item.verdict and item.verdict.outcome is outcome]
         run.store.resolve(run.kind, keys, resolution=outcome.value)
@@ -61,5 +69,30 @@ def _alert(run: BaseRun, entry: Parked) -> None:
             "prefect-crm-erp.queue": entry.queue.value,
             "prefect-crm-erp.integration": run.integration.state_name,
         },
-        payload={"queue": entry.queue.value, "reason": entry.reason, "record": run.record_url(entry.key)},
+        payload={
+            "queue": entry.queue.value,
+            "error": entry.error,
+            "reason": entry.reason,
+            "record": run.record_url(entry.key),
+        },
     )
+
+
+def _alert_administrators(run: BaseRun, held: Sequence[Parked]) -> None:
+    emit_event(
+        event="prefect-crm-erp.routing.held",
+        resource={
+            "prefect.resource.id": f"prefect-crm-erp.routing.{run.integration.state_name}",
+            "prefect.resource.name": f"Subsidiary routing of {run.integration.state_name}",
+        },
+        payload={
+            "count": len(held),
+            "advice": "Update the Subsidiary Routing or the accounts; the next run releases what has a subsidiary then",
+            "reasons": list(dict.fromkeys(entry.reason for entry in held))[:_REASONS],
+            "records": [run.record_url(entry.key) for entry in held[:_REASONS]],
+        },
+    )
+
+
+_REASONS = 20
+"""Reasons and records that an alert to administrators lists."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.policies.routing import Route
-from prefect_crm_erp.models.outcomes import Note
+from prefect_crm_erp.blocks.policies.routing import Route, Subsidiary
+from prefect_crm_erp.models.outcomes import Note, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.models.records import Deal
+from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.run import BaseRun, by_slot
 from prefect_crm_erp.tasks.traveller import T, open_items
 
@@ -22,10 +24,11 @@ def route_records(run: BaseRun, page: Page[T]) -> Page[T]:
         account = item.account
         if account is None:
             continue
-        routed = run.routing.route(account, run.integration.code_lists.countries)
+        routed = run.routing.route(account, item.deal if isinstance(item, Item) else None)
         if isinstance(routed, Route):
             item.route = routed
             item.notes.append(Note("subsidiary", f"{routed.subsidiary.name}: {routed.rule}"))
+            item.verdict = _restricted(routed.subsidiary, item.deal) if isinstance(item, Item) else None
         else:
             item.verdict = routed
     for slot, items in by_slot(open_items(page)).items():
@@ -35,3 +38,20 @@ def route_records(run: BaseRun, page: Page[T]) -> Page[T]:
                     if item.route:
                         item.company = run.company(slot, item.route.subsidiary.company)
     return page
+
+
+def _restricted(subsidiary: Subsidiary, deal: Deal) -> Verdict | None:
+    """A deal with items that its subsidiary does not sell is for a person; every such line is named."""
+    restricted = {sku.strip().casefold() for sku in subsidiary.restricted_items}
+    found = [
+        f"line {position} ({line.product_name or line.sku}, {line.sku})"
+        for position, line in enumerate(deal.lines, start=1)
+        if (line.sku or "").strip().casefold() in restricted and line.sku
+    ]
+    if not found:
+        return None
+    reason = (
+        f"{subsidiary.name} does not sell {', '.join(found)}: a restricted item; take it out of the deal, or lift the "
+        "restriction in the Subsidiary Routing"
+    )
+    return Verdict.queued(Queue.PENDING_REVIEW, reason, error="RestrictedItem", fields=("lines.sku",))

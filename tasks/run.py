@@ -15,9 +15,10 @@ from prefect_crm_erp.blocks.erp.base import ERP
 from prefect_crm_erp.blocks.integration import Integration
 from prefect_crm_erp.blocks.ledger import LedgerStore, RetryPolicy
 from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
-from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary
 from prefect_crm_erp.models.capabilities import NameList
 from prefect_crm_erp.models.errors import ConfigurationError, TransientError
+from prefect_crm_erp.models.keys import company_key
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import (
@@ -122,7 +123,7 @@ class BaseRun(ABC):
         self.started_at = datetime.now(UTC)
         self.crm: CRM = integration.crm
         self.erps: dict[ErpSlot, ERP] = dict(integration.erps())
-        self.routing = integration.routing.table()
+        self.routing = integration.routing_table()
         self.known: dict[ErpSlot, KnownCustomers] = {slot: KnownCustomers() for slot in self.erps}
         self.meanwhile = Meanwhile()
         self.rates = RateBook(self.crm, self.erps)
@@ -179,7 +180,7 @@ class BaseRun(ABC):
             self._check_mapped_fields(erp, records)
             for subsidiary in self.integration.routing.subsidiaries:
                 if subsidiary.erp is slot:
-                    self.company(slot, subsidiary.company)
+                    self._check_subsidiary(subsidiary)
 
     def check_territories(self) -> None:
         """See that the ERPs have the field with the territory, where territories are compared.
@@ -211,6 +212,22 @@ class BaseRun(ABC):
                 system="Prefect",
             )
 
+    def _check_subsidiary(self, subsidiary: Subsidiary) -> None:
+        try:
+            company = self.company(subsidiary.erp, subsidiary.company)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"Subsidiary {subsidiary.name!r}: {error.message}. If it was renamed, correct its ERP company in the "
+                "Subsidiary Routing; a code or number outlives a name",
+                system=error.system,
+            ) from None
+        if subsidiary.currency and subsidiary.currency != company.currency:
+            raise ConfigurationError(
+                f"Subsidiary {subsidiary.name!r}: its books are in {subsidiary.currency}, those of the company "
+                f"{company.name} in {company.currency}; correct the currency or the company in the Subsidiary Routing",
+                system=self.erps[subsidiary.erp].system,
+            )
+
     def company(self, slot: ErpSlot, name: str) -> Company:
         """A company of an ERP connection, looked up once in a run."""
         key = (slot, name)
@@ -226,6 +243,11 @@ class BaseRun(ABC):
             with self.guard(slot, ()):
                 found = next((each for each in self.erps[slot].companies() if each.id == company_id), None)
         return found
+
+    def own_company(self, name: str | None) -> Company | None:
+        """The company of one of the ERPs that has this name, whatever its legal form; None when there is none."""
+        wanted = company_key(name)
+        return next((each for each in self._companies.values() if wanted == company_key(each.name)), None)
 
     def known_company(self, slot: ErpSlot, name: str) -> Company | None:
         """A company that was looked up in this run already."""
@@ -385,8 +407,8 @@ class Run(BaseRun):
         if missing:
             raise ConfigurationError(
                 f"These fields are missing or hidden from the integration's user: {', '.join(missing)}; "
-                "deploy the metadata package, give the user access, or correct the custom field map (or the order "
-                "entry policy)",
+                "deploy the metadata package, give the user access, or correct the custom field map, the routing or "
+                "the order entry policy",
                 system=self.crm.system,
             )
         self.check_erps(tuple(MappedRecord))

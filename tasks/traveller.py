@@ -79,6 +79,11 @@ class Traveller(ABC):
         """Fingerprint of all that decides whether the record can go on."""
 
     @property
+    def account_name(self) -> str:
+        """Name of the account; its id when it has none."""
+        return (self.account and self.account.name) or self.account_key
+
+    @property
     def account_key(self) -> str:
         """18-character id of the account."""
         return self.account.crm_id if self.account else ""

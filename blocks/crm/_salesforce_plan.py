@@ -24,7 +24,7 @@ from prefect_crm_erp.blocks.crm._salesforce_maps import (
     select,
 )
 from prefect_crm_erp.blocks.crm._salesforce_schema import Schema
-from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE, CrmObject, CustomFields, DocumentObject
+from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE, CrmObject, CustomFields, DocumentObject, RoutingFields
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.field_map import FieldMap, FieldPair
 from prefect_crm_erp.models.records import Deal, DealSource
@@ -120,7 +120,7 @@ class Planner:
             ConfigurationError: When the org has only one currency and the block does not say which.
         """
         source = SOURCES[kind]
-        self._schema.load([*source.objects, *self._contact])
+        self._schema.load([*source.objects, *self._contact, *_objects_of(custom.routing)])
         self._require_currency(source.object)
         condition = self._policy.condition(kind)
         return Plan(source, self._deal(source, custom), self.account(custom), self._line(source, custom), condition)
@@ -145,6 +145,8 @@ class Planner:
     def _deal(self, source: Source, custom: CustomFields) -> FieldMap:
         further = self._present(source.object, FieldPair("currency", _CURRENCY), *source.extra)
         further += self._custom(source.object, custom.deal) + self._custom(source.object, custom.facts, "facts")
+        if custom.routing.record_types:
+            further.append(FieldPair("record_type", "RecordType.Name", writable=False))
         if source.kind is DealSource.ACCEPTED_QUOTES:
             setting = self._policy.header_discount
             further += self._optional(source.object, "header_discount_percent", setting, "Header_Discount__c")
@@ -157,6 +159,9 @@ class Planner:
             *self._present(source.line_object, *source.extra_line),
             *self._custom(source.line_object, custom.line),
         ]
+        if custom.routing.product_lines:
+            family = self._spelled(source.line_object, f"Product2.{custom.routing.product_line_field}")
+            further.append(FieldPair("product_line", family, TRIMMED, writable=False))
         return source.line + further
 
     def missing(self, kind: DealSource, custom: CustomFields) -> list[str]:
@@ -168,7 +173,24 @@ class Planner:
         tables = {plan.source.object: plan.deal, plan.source.line_object: plan.line, "Account": plan.account}
         unseen = [name for table, fields in tables.items() for name in self._unseen(table, fields)]
         unwritable = (name for table, field in _written(kind) for name in self._unwritable(table, field))
-        return list(dict.fromkeys([*unseen, *unwritable]))
+        return list(dict.fromkeys([*unseen, *unwritable, *self._missing_for_routing(custom.routing)]))
+
+    def _missing_for_routing(self, routing: RoutingFields) -> Iterator[str]:
+        """What rules ask of users and products that the org does not have: fields, and values of restricted lists."""
+        if routing.owner_regions:
+            yield from self._unseen("User", FieldMap([FieldPair("owner_region", self.region_field(routing))]))
+        for table, name, values in (
+            ("Product2", routing.product_line_field, routing.product_lines),
+            ("User", routing.owner_region_field, routing.owner_regions),
+        ):
+            field = self._schema.field(table, name) if values else None
+            if field and field.choices is not None:
+                known = {choice.casefold() for choice in field.choices}
+                yield from (f"{table}.{field.name} = {each!r}" for each in values if each.casefold() not in known)
+
+    def region_field(self, routing: RoutingFields) -> str:
+        """The user field with the owner's region, in the org's spelling."""
+        return self._spelled("User", routing.owner_region_field)
 
     def missing_for_documents(self, objects: Collection[DocumentObject]) -> list[str]:
         """Fields that copies of documents need and the user does not see, or may not write.
@@ -237,6 +259,10 @@ class Planner:
         if not _NAME.fullmatch(name):
             raise ConfigurationError(f"{name!r} is no API name of a field; it looks like Region__c", system=SYSTEM)
         return self._schema.spelled(object_name, name)
+
+
+def _objects_of(routing: RoutingFields) -> list[str]:
+    return ["User"] if routing.owner_regions else []
 
 
 def _written(kind: DealSource) -> Iterator[tuple[str, str]]:

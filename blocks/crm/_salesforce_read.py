@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from simple_salesforce.format import quote_soql_value
 
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection, Rows
-from prefect_crm_erp.blocks.crm._salesforce_maps import select
+from prefect_crm_erp.blocks.crm._salesforce_lookups import by_values
+from prefect_crm_erp.blocks.crm._salesforce_maps import SOURCES, TRIMMED, select
 from prefect_crm_erp.blocks.crm._salesforce_plan import Plan, Planner, Policy
 from prefect_crm_erp.blocks.crm._salesforce_stream import (
     IDS_PER_QUERY,
@@ -21,9 +22,9 @@ from prefect_crm_erp.blocks.crm._salesforce_stream import (
     stream,
     without_place,
 )
-from prefect_crm_erp.blocks.crm.base import CustomFields
-from prefect_crm_erp.models.field_map import FieldMap
-from prefect_crm_erp.models.keys import chunks
+from prefect_crm_erp.blocks.crm.base import CustomFields, RoutingFields
+from prefect_crm_erp.models.field_map import FieldMap, FieldPair
+from prefect_crm_erp.models.keys import chunks, fold
 from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Account, Deal, DealLine, DealSource
@@ -50,7 +51,7 @@ class Reader:
         where = [plan.condition]
         if since:
             where.append(since_condition(since, overlap))
-        yield from pages(self._stream(plan, where), page_size, _place)
+        yield from pages(self._stream(plan, where, custom.routing), page_size, _place)
 
     def named(
         self, kind: DealSource, ids: Collection[str], custom: CustomFields, page_size: int
@@ -58,8 +59,34 @@ class Reader:
         """Deals by id, whether or not the source's condition holds; pages have no place in the stream."""
         plan = self.planner.plan(kind, custom)
         for chunk in chunks(full_ids(ids), IDS_PER_QUERY):
-            for page in pages(self._stream(plan, [f"Id IN {quote_soql_value(chunk)}"]), page_size, _place):
+            where = [f"Id IN {quote_soql_value(chunk)}"]
+            for page in pages(self._stream(plan, where, custom.routing), page_size, _place):
                 yield without_place(page)
+
+    def still_open(self, custom: CustomFields, page_size: int) -> Iterator[Page[Deal]]:
+        """Opportunities that are not closed."""
+        plan = self.planner.plan(DealSource.CLOSED_WON, custom)
+        yield from pages(self._stream(plan, ["IsClosed = false"], custom.routing), page_size, _place)
+
+    def won(self, first: date, last: date, custom: CustomFields, page_size: int) -> Iterator[Page[Deal]]:
+        """Opportunities that were won, by their close date."""
+        plan = self.planner.plan(DealSource.CLOSED_WON, custom)
+        where = [plan.condition, f"CloseDate >= {first.isoformat()}", f"CloseDate <= {last.isoformat()}"]
+        yield from pages(self._stream(plan, where, custom.routing), page_size, _place)
+
+    def missing_record_types(self, kind: DealSource, routing: RoutingFields) -> list[str]:
+        """Record types that rules name and the org does not have (any more), as `Object.RecordType = 'name'`."""
+        source = SOURCES[kind].object
+        if not routing.record_types or not self._connection.schema.field(source, "RecordTypeId"):
+            return []  # an org without record types lacks the field, and is told that
+        where = [f"SobjectType = {quote_soql_value(source)}", "IsActive = true"]
+        found = [
+            row["Name"]
+            for rows in self._connection.query(select(["Name"], "RecordType", where=where))
+            for row in rows.records
+        ]
+        known = {fold(name) for name in found}
+        return [f"{source}.RecordType = {name!r}" for name in routing.record_types if fold(name) not in known]
 
     def accounts(self, ids: Collection[str], custom: CustomFields) -> list[Account]:
         """Accounts by id; those that are gone are left out."""
@@ -71,9 +98,22 @@ class Reader:
                 found += self._accounts(rows.records, fields).values()
         return found
 
-    def _stream(self, plan: Plan, where: list[str]) -> Iterator[tuple[list[Deal], int]]:
+    def _stream(self, plan: Plan, where: list[str], routing: RoutingFields) -> Iterator[tuple[list[Deal], int]]:
         for rows in stream(self._connection, plan.soql, where, lines=plan.source.lines):
-            yield self._deals(plan, rows), rows.total
+            deals = self._deals(plan, rows)
+            yield self._with_regions(deals, routing) if routing.owner_regions else deals, rows.total
+
+    def _with_regions(self, deals: list[Deal], routing: RoutingFields) -> list[Deal]:
+        """Deals with their owners' regions. Users are asked for themselves: an owner may be a queue to the query."""
+        regions = self._regions({deal.owner_id for deal in deals if deal.owner_id}, routing)
+        return [deal.model_copy(update={"owner_region": regions.get(deal.owner_id or "")}) for deal in deals]
+
+    def _regions(self, user_ids: Collection[str], routing: RoutingFields) -> dict[str, str | None]:
+        table = FieldMap(
+            [FieldPair("id", "Id"), FieldPair("region", self.planner.region_field(routing), TRIMMED, writable=False)]
+        )
+        rows = by_values(self._connection, table.vendor_fields, "User", "Id", sorted(user_ids))
+        return {user["id"]: user["region"] for user in map(table.decode, rows)}
 
     def _deals(self, plan: Plan, rows: Rows) -> list[Deal]:
         buyers = {row["Account"]["Id"]: row["Account"] for row in rows.records if row.get("Account")}

@@ -204,18 +204,53 @@ class ContactScope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RoutingFields:
+    """What routing rules ask of deals besides what is read anyway; nothing is read that no rule asks for.
+
+    Attributes:
+        record_types: Record types that rules name.
+        product_lines: Product lines that rules name.
+        product_line_field: Product field with the product line, as the CRM spells it.
+        owner_regions: Regions that rules name.
+        owner_region_field: User field with the owner's region, dotted for related records.
+    """
+
+    record_types: tuple[str, ...] = ()
+    product_lines: tuple[str, ...] = ()
+    product_line_field: str = ""
+    owner_regions: tuple[str, ...] = ()
+    owner_region_field: str = ""
+
+    def together_with(self, other: RoutingFields) -> RoutingFields | None:
+        """What two policies ask for, in one; None when they look at different fields."""
+        if self.product_lines and other.product_lines and self.product_line_field != other.product_line_field:
+            return None
+        if self.owner_regions and other.owner_regions and self.owner_region_field != other.owner_region_field:
+            return None
+        return RoutingFields(
+            tuple(dict.fromkeys([*self.record_types, *other.record_types])),
+            tuple(dict.fromkeys([*self.product_lines, *other.product_lines])),
+            self.product_line_field if self.product_lines else other.product_line_field,
+            tuple(dict.fromkeys([*self.owner_regions, *other.owner_regions])),
+            self.owner_region_field if self.owner_regions else other.owner_region_field,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class CustomFields:
     """CRM fields that a customer's policies add, by record: names as the CRM spells them.
 
     Attributes:
         account: Read into `custom` of accounts, as `deal` and `line` are for theirs.
         facts: Of deals, read into `facts`: what only checks look at.
+        routing: What the routing rules ask of deals.
     """
 
     account: tuple[str, ...] = ()
     deal: tuple[str, ...] = ()
     line: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
+    routing: RoutingFields = RoutingFields()
 
 
 class CRM(OrderedForm, CredentialsBlock, ABC):
@@ -270,6 +305,34 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
 
         Yields:
             Pages; their `cursor` is the place of their last record, `expected` the number of deals of the stream.
+        """
+
+    @abstractmethod
+    def open_deals(self, custom: CustomFields = CustomFields(), page_size: int = 200) -> Iterator[Page[Deal]]:
+        """Opportunities that are neither won nor lost yet, with their account and lines.
+
+        Args:
+            custom: Further fields to read.
+            page_size: Deals of one page.
+
+        Yields:
+            Pages; `expected` is the number of open deals.
+        """
+
+    @abstractmethod
+    def won_deals(
+        self, first: date, last: date, custom: CustomFields = CustomFields(), page_size: int = 200
+    ) -> Iterator[Page[Deal]]:
+        """Opportunities that are closed and won with a close date in a span of days, with their account and lines.
+
+        Args:
+            first: The first day.
+            last: The last day.
+            custom: Further fields to read.
+            page_size: Deals of one page.
+
+        Yields:
+            Pages; `expected` is the number of these deals.
         """
 
     @abstractmethod

@@ -292,7 +292,8 @@ class Salesforce(CRM):
         Raises:
             ConfigurationError: When the org has only one currency and the block does not say which.
         """
-        return self._reader.planner.missing(source, custom)
+        reader = self._reader
+        return [*reader.planner.missing(source, custom), *reader.missing_record_types(source, custom.routing)]
 
     def deals(
         self,
@@ -315,6 +316,24 @@ class Salesforce(CRM):
         if ids is not None:
             return self._reader.named(source, ids, custom, page_size)
         return self._reader.changed(source, since, overlap, custom, page_size)
+
+    def open_deals(self, custom: CustomFields = CustomFields(), page_size: int = 200) -> Iterator[Page[Deal]]:
+        """Opportunities that are neither won nor lost yet; see `CRM.open_deals`.
+
+        Raises:
+            ConfigurationError: A field does not exist.
+        """
+        return self._reader.still_open(custom, page_size)
+
+    def won_deals(
+        self, first: date, last: date, custom: CustomFields = CustomFields(), page_size: int = 200
+    ) -> Iterator[Page[Deal]]:
+        """Opportunities that are closed and won with a close date in a span of days; see `CRM.won_deals`.
+
+        Raises:
+            ConfigurationError: A field does not exist.
+        """
+        return self._reader.won(first, last, custom, page_size)
 
     def is_deal(self, deal: Deal) -> bool:
         """Whether the deal was closed and won, accepted or activated when it was read."""

@@ -49,6 +49,7 @@ class TrytonSettings:
     warehouse: str | None
     defaults: ProductDefaults
     subsidiary_relation: str
+    company_category: str = ""
 
 
 class Reader(Protocol):
@@ -92,7 +93,7 @@ class TrytonConnection:
         )
         self.rpc = Rpc(http, settings.database, settings.username, settings.password)
         self.database = Database(self.rpc)
-        self.references = References(self.database, settings.warehouse)
+        self.references = References(self.database, settings.warehouse, settings.company_category)
 
     @cached_property
     def _maps(self) -> Maps:
@@ -186,6 +187,7 @@ class TrytonConnection:
             )
         for model in ("party.party", "product.product", "sale.sale"):
             self.references.fields(model)
+        _ = self.references.selling_companies  # a category that is not there is said now
         details = {"companies": ", ".join(company.name for company in self.references.companies)}
         if self.hierarchy.trouble:
             details["hierarchy"] = f"{self.hierarchy.trouble}."

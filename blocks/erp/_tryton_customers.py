@@ -105,7 +105,9 @@ class Customers:
         return list({each.erp_id: each for each in customers}.values())
 
     def _rows(self, ids: Collection[int], company: int | None, more: Sequence[str] = _DATES_OF_PARTS) -> list[Row]:
-        return self._database.read(PARTY, ids, [*_FIELDS, *self._hierarchy.fields, *more], company) if ids else []
+        categories = ["categories"] if self._references.company_category else []
+        fields = [*_FIELDS, *categories, *self._hierarchy.fields, *more]
+        return self._database.read(PARTY, ids, fields, company) if ids else []
 
     def _holders(self, keys: Collection[str]) -> dict[str, list[int]]:
         """Ids of the parties that carry each key; a deactivated identifier (a merge leaves such) counts last."""
@@ -135,9 +137,15 @@ class Customers:
             phone=own_value(mechanisms, "phone"),
             email=own_value(mechanisms, "email"),
             contacts=contacts_of(mechanisms),
+            companies=self._companies(row),
             parent_id=self._hierarchy.parent(row),
             modified_at=modified_at(row),
         )
+
+    def _companies(self, row: Row) -> tuple[str, ...]:
+        """Ids of the companies that sell to a party; none where all do."""
+        selling = self._references.selling_companies
+        return tuple(selling[each] for each in row.get("categories") or () if each in selling)
 
     def candidates(self, customers: Sequence[Customer]) -> list[Customer]:
         """Parties with one of these VAT numbers, postal codes or names."""

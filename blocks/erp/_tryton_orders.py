@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 
 from prefect_crm_erp.blocks.erp._tryton_addresses import decode_address
 from prefect_crm_erp.blocks.erp._tryton_documents import id_in, key_of
@@ -98,6 +98,14 @@ class Orders:
             for row in self._database.search(SALE, domain, _FIELDS, company=company):
                 found[row["reference"]].append(self._decode(row))
         return dict(found)
+
+    def between(self, first: date, last: date, company: int) -> list[int]:
+        """Ids of a company's orders by date, but for cancelled ones; a draft may have none but that of its entry."""
+        begin, end = (datetime.combine(day, time()) for day in (first, last + timedelta(days=1)))
+        by_entry = [("sale_date", "=", None), ("create_date", ">=", begin), ("create_date", "<", end)]
+        by_date = [("sale_date", ">=", first), ("sale_date", "<=", last)]
+        domain: Domain = [("company", "=", company), ("state", "!=", "cancelled"), ["OR", by_date, by_entry]]
+        return [row["id"] for row in self._database.search(SALE, domain, [], company=company)]
 
     def read(self, ids: Collection[int], company: int | None) -> list[SalesOrder]:
         """Orders by Tryton's ids, with when they began to wait for an approval and when they got it."""

@@ -80,11 +80,13 @@ class References:
     Args:
         database: The connection.
         warehouse: Name or code of the warehouse that every order ships from; None to choose by company.
+        company_category: Party category whose subcategories name the companies that sell to a customer; empty for none.
     """
 
-    def __init__(self, database: Database, warehouse: str | None = None) -> None:
+    def __init__(self, database: Database, warehouse: str | None = None, company_category: str = "") -> None:
         self._database = database
         self._warehouse_name = warehouse
+        self.company_category = company_category
         self._fields: dict[str, dict[str, Row]] = {}
         self._subdivisions: dict[str, int | None] = {}
         self._readable: dict[str, bool] = {}
@@ -136,6 +138,34 @@ class References:
             )
             for row in self.company_rows
         ]
+
+    @cached_property
+    def selling_companies(self) -> dict[int, str]:
+        """Ids of companies by the party category that tells that they sell to a customer.
+
+        Raises:
+            ConfigurationError: The category does not exist, or one of its subcategories is named like no company.
+        """
+        if not self.company_category:
+            return {}
+        rows = self._database.search("party.category", [("parent.name", "=", self.company_category)], ["name"])
+        if not rows:
+            raise ConfigurationError(
+                f"The party category {self.company_category!r} has no subcategories, which name the companies that "
+                "sell to a customer; check the name in the block",
+                system=SYSTEM,
+            )
+        return {int(row["id"]): self._company_named(row["name"]) for row in rows}
+
+    def _company_named(self, name: str) -> str:
+        for company in self.companies:
+            if fold(name) in (fold(company.name), fold(company.code)):
+                return company.id
+        known = ", ".join(company.name for company in self.companies)
+        raise ConfigurationError(
+            f"The party category {name!r} of {self.company_category!r} is named like no company; there are: {known}",
+            system=SYSTEM,
+        )
 
     def _code_at_home(self, party: int) -> str | None:
         codes = [row["code"] for row in self._warehouses if row["address"] and row["address"]["party"] == party]

@@ -197,6 +197,23 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """
         return frozenset()
 
+    def orders_between(self, first: date, last: date, company: Company) -> Iterator[Page[SalesOrder]]:
+        """Sales orders of a company with a date in a span of days, but for cancelled ones.
+
+        Args:
+            first: The first day.
+            last: The last day.
+            company: The company.
+
+        Raises:
+            UnsupportedRecordError: The connector cannot look orders up by date.
+        """
+        raise UnsupportedRecordError(f"{self.system} does not find orders by date", system=self.system)
+
+    def own_companies(self, customer_ids: Collection[str]) -> dict[str, Company]:
+        """Those of these customers that are companies of this ERP themselves, by ERP id; empty when it cannot tell."""
+        return {}
+
     def credit(self, customer_ids: Collection[str], company: Company) -> dict[str, CreditPosition]:
         """Credit positions by ERP customer id; empty when the ERP has none."""
         return {}

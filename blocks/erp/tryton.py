@@ -24,6 +24,7 @@ from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.documents import Delivery, DeliveryLine, Invoice, InvoiceLine, Payment
 from prefect_crm_erp.models.errors import UnsupportedRecordError
 from prefect_crm_erp.models.exchange import ExchangeRate
+from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import WriteResult
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Company, Customer, OrderLine, Product, Record, SalesOrder
@@ -129,6 +130,14 @@ class Tryton(ERP):
             "when empty, parents are left alone."
         ),
     )
+    company_category: str = Field(
+        default="",
+        title="Category of companies",
+        description=(
+            "Party category whose subcategories are named like the companies that sell to a customer; customers in "
+            "none of them, and all when this is empty, are sold to by every company."
+        ),
+    )
     orders_per_request: int = Field(
         default=100, ge=1, le=1000, title="Orders per request", description="How many orders are sent in one request."
     )
@@ -195,6 +204,7 @@ class Tryton(ERP):
             warehouse=self.warehouse,
             defaults=ProductDefaults(self.goods_category, self.services_category, self.default_unit),
             subsidiary_relation=self.subsidiary_relation,
+            company_category=self.company_category.strip(),
         )
 
     # ------------------------------------------------------------------ reading
@@ -322,6 +332,19 @@ class Tryton(ERP):
         """
         ids = _numbers(customer_ids)
         return self._connection.accounts.have_bought(ids, standing_only=standing_only) if ids else frozenset()
+
+    def orders_between(self, first: date, last: date, company: Company) -> Iterator[Page[SalesOrder]]:
+        """Sales of a company by their date, or by the day on which they were entered while they have none."""
+        ids = self._connection.orders.between(first, last, int(company.id))
+        for some in chunks(ids, self.capabilities.page_size):
+            yield Page(self._connection.orders.read(some, int(company.id)), expected=len(ids))
+
+    def own_companies(self, customer_ids: Collection[str]) -> dict[str, Company]:
+        """Those of these parties that are companies of this Tryton."""
+        wanted, references = set(customer_ids), self._connection.references
+        parties = {int(row["id"]): str(row["party"]["id"]) for row in references.company_rows}
+        found = {parties[int(company.id)]: company for company in references.companies}
+        return {party: company for party, company in found.items() if party in wanted}
 
     def fields(self, kind: type[Record]) -> Collection[str]:
         """Names of the fields of Tryton's model that a field map may add."""

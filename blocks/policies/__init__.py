@@ -15,7 +15,7 @@ from prefect_crm_erp.blocks.policies.currency import CurrencyPolicy
 from prefect_crm_erp.blocks.policies.custom_fields import CustomFieldMap, MappedField
 from prefect_crm_erp.blocks.policies.order_entry import DealRule, OrderEntryPolicy, OwnerCheck, Restriction
 from prefect_crm_erp.blocks.policies.orders import OrderPolicy
-from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary, SubsidiaryRouting
+from prefect_crm_erp.blocks.policies.routing import ErpSlot, RoutingRule, Subsidiary, SubsidiaryRouting
 
 __all__ = [
     "AccountPolicy",
@@ -35,6 +35,7 @@ __all__ = [
     "OrderPolicy",
     "OwnerCheck",
     "Restriction",
+    "RoutingRule",
     "Scenario",
     "Subsidiary",
     "SubsidiaryRouting",

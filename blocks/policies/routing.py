@@ -1,19 +1,21 @@
-"""Which subsidiary an order belongs to: the account's field, else its country, else a person decides."""
+"""Which subsidiary an order belongs to: by the account's field, rules or countries; else a person decides."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import pycountry
 from prefect.blocks.core import Block
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from prefect_crm_erp.blocks.crm.base import RoutingFields
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
-from prefect_crm_erp.models.geography import country_code, country_name
-from prefect_crm_erp.models.keys import fold
-from prefect_crm_erp.models.outcomes import Queue, Verdict
-from prefect_crm_erp.models.records import Account
+from prefect_crm_erp.models.outcomes import Verdict
+from prefect_crm_erp.models.records import Account, Deal
+from prefect_crm_erp.models.routing import Policy
+from prefect_crm_erp.models.routing_facts import Choice, Explanation, Fact, Facts, Rule
 
 
 class ErpSlot(StrEnum):
@@ -41,11 +43,81 @@ class Subsidiary(BaseModel):
     erp: ErpSlot = Field(
         default=ErpSlot.MAIN, title="ERP connection", description="Which of the integration's ERP connections it uses."
     )
+    currency: str | None = Field(
+        default=None,
+        title="Currency",
+        description="ISO code of its books, to be checked against the ERP's company before a run; not when empty.",
+    )
     countries: list[str] = Field(
         default_factory=list,
         title="Countries",
-        description="Billing countries whose orders belong here when the account names no subsidiary.",
+        description="Billing countries that belong here when the account names no subsidiary and no rule matches.",
     )
+    restricted_items: list[str] = Field(
+        default_factory=list,
+        title="Restricted items",
+        description="SKUs that this subsidiary does not sell; a deal with one of them is reviewed.",
+    )
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, text: str | None) -> str | None:
+        code = (text or "").strip().upper()
+        if code and pycountry.currencies.get(alpha_3=code) is None:
+            raise ValueError(f"{text!r} is no currency; write its ISO code, like EUR")
+        return code or None
+
+
+class RoutingRule(BaseModel):
+    """A rule of the routing: all conditions that are filled in must hold, and any value of a condition suffices.
+
+    Example:
+        >>> RoutingRule(name="Service in Ireland", subsidiary="UK", countries=["IE"], product_lines=["Services"]).name
+        'Service in Ireland'
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, title="Name", description="Name of the rule, which reports and reasons show.")
+    subsidiary: str = Field(
+        min_length=1, title="Subsidiary", description="Name of the subsidiary that gets what the rule matches."
+    )
+    countries: list[str] = Field(
+        default_factory=list,
+        title="Countries",
+        description="Billing countries, or shipping countries of accounts without a billing country.",
+    )
+    states: list[str] = Field(
+        default_factory=list, title="States", description="States or provinces of these countries, like California."
+    )
+    currencies: list[str] = Field(
+        default_factory=list, title="Currencies", description="ISO codes of the deal's currency, like EUR."
+    )
+    product_lines: list[str] = Field(
+        default_factory=list,
+        title="Product lines",
+        description="Product lines of the deal's lines; a deal whose lines lead to several subsidiaries is reviewed.",
+    )
+    record_types: list[str] = Field(
+        default_factory=list,
+        title="Record types",
+        description="Names of the deal's record type, like Service Contract.",
+    )
+    owner_regions: list[str] = Field(
+        default_factory=list, title="Owner's regions", description="Regions of the deal's owner, like EMEA Sales."
+    )
+
+    def compiled(self) -> Rule:
+        """The rule as the engine reads it."""
+        conditions: dict[Fact, Sequence[str]] = {
+            Fact.COUNTRY: self.countries,
+            Fact.STATE: self.states,
+            Fact.CURRENCY: self.currencies,
+            Fact.PRODUCT_LINE: self.product_lines,
+            Fact.RECORD_TYPE: self.record_types,
+            Fact.OWNER_REGION: self.owner_regions,
+        }
+        return Rule(self.name, self.subsidiary, conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +129,10 @@ class Route:
 
 
 class SubsidiaryRouting(OrderedForm, Block):
-    """Which subsidiary an order belongs to: the account's field, else the billing country, else Pending Review.
+    """Which subsidiary an order belongs to: the account's field, else the rules in order, else the country.
 
-    There is no default subsidiary on purpose: an order in the wrong legal entity costs more than a question.
+    What none of them decides goes to Pending Review. There is no default subsidiary on purpose: an order in the wrong
+    legal entity costs more than a question.
 
     Example:
         Load a saved routing and see where a country's orders go:
@@ -80,84 +153,110 @@ class SubsidiaryRouting(OrderedForm, Block):
     subsidiaries: list[Subsidiary] = Field(
         min_length=1, title="Subsidiaries", description="The legal entities that orders can go to."
     )
+    rules: list[RoutingRule] = Field(
+        default_factory=list,
+        title="Rules",
+        description="Asked from first to last when the account names no subsidiary; the first that matches decides.",
+    )
+    product_line_field: str = Field(
+        default="Family",
+        min_length=1,
+        title="Product line field",
+        description="Field of the CRM's products that holds the product line, for rules that ask for it.",
+    )
+    owner_region_field: str = Field(
+        default="UserRole.Name",
+        min_length=1,
+        title="Owner's region field",
+        description="Field of the CRM's users that holds their region, for rules that ask for it, like Region__c.",
+    )
+
+    intercompany: bool = Field(
+        default=False,
+        title="Orders of own companies",
+        description="Whether orders of customers that are own companies go through; otherwise they are reviewed.",
+    )
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> SubsidiaryRouting:
         self.table()
         return self
 
-    def table(self) -> RoutingTable:
+    def table(
+        self, countries: Mapping[str, str] | None = None, states: Mapping[str, str] | None = None
+    ) -> RoutingTable:
         """The policy, compiled for many look-ups.
 
+        Args:
+            countries: The company's own spellings of countries, with their ISO codes.
+            states: The company's own spellings of states, with their codes.
+
         Raises:
-            ValueError: When a name or a country stands twice, or a country is not known.
+            ValueError: When the policy contradicts itself, or names what does not exist.
         """
-        return RoutingTable(self.subsidiaries)
+        return RoutingTable(self.subsidiaries, self.rules, countries, states)
+
+    def crm_fields(self) -> RoutingFields:
+        """What the rules ask of the CRM besides what is read anyway."""
+        return RoutingFields(
+            record_types=_values(rule.record_types for rule in self.rules),
+            product_lines=_values(rule.product_lines for rule in self.rules),
+            product_line_field=self.product_line_field.strip(),
+            owner_regions=_values(rule.owner_regions for rule in self.rules),
+            owner_region_field=self.owner_region_field.strip(),
+        )
 
 
 class RoutingTable:
     """A routing policy, ready to route many deals.
 
     Attributes:
-        by_name: Subsidiary by its folded name.
-        by_country: Subsidiary by ISO 3166-1 alpha-2 code.
+        by_name: Subsidiary by its name.
+        by_country: Subsidiary by ISO 3166-1 alpha-2 code, for what no rule matches.
     """
 
-    def __init__(self, subsidiaries: list[Subsidiary]) -> None:
-        self.by_name: dict[str, Subsidiary] = {}
-        self.by_country: dict[str, Subsidiary] = {}
-        for subsidiary in subsidiaries:
-            if fold(subsidiary.name) in self.by_name:
-                raise ValueError(f"The subsidiary {subsidiary.name!r} stands twice.")
-            self.by_name[fold(subsidiary.name)] = subsidiary
-            self._add_countries(subsidiary)
+    def __init__(
+        self,
+        subsidiaries: Sequence[Subsidiary],
+        rules: Sequence[RoutingRule] = (),
+        countries: Mapping[str, str] | None = None,
+        states: Mapping[str, str] | None = None,
+    ) -> None:
+        self.by_name = {each.name: each for each in subsidiaries}
+        if len(self.by_name) < len(subsidiaries):
+            names = [each.name for each in subsidiaries]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"The subsidiary {twice!r} stands twice.")
+        own = {each.name: each.countries for each in subsidiaries}
+        self._policy = Policy(own, [rule.compiled() for rule in rules], countries, states)
+        self.by_country = {code: self.by_name[name] for code, name in self._policy.by_country.items()}
 
-    def route(self, account: Account, extra_countries: Mapping[str, str] | None = None) -> Route | Verdict:
-        """Where an account's deals go.
+    def route(self, account: Account, deal: Deal | None = None) -> Route | Verdict:
+        """Where a deal goes, or an account without one.
 
         Args:
             account: The buyer, with its addresses as typed or converted.
-            extra_countries: The company's own spellings of countries.
+            deal: Its deal; rules that ask for facts of a deal do not apply without one.
 
         Returns:
-            The route, or the verdict that sends the deal to Pending Review.
+            The route, or the verdict that sends the record to Pending Review.
         """
-        if fold(account.subsidiary):
-            return self._by_field(account)
-        typed = account.billing.country or account.shipping.country
-        code = country_code(typed, extra_countries)
-        subsidiary = self.by_country.get(code or "")
-        if subsidiary:
-            return Route(subsidiary, f"billing country {code}")
-        return self._no_country(account, typed, code)
+        outcome = self._policy.route(_facts(account, deal))
+        return self.taken(outcome) if isinstance(outcome, Choice) else outcome
 
-    def _add_countries(self, subsidiary: Subsidiary) -> None:
-        for text in subsidiary.countries:
-            code = country_code(text)
-            if code is None:
-                raise ValueError(f"{subsidiary.name}: {text!r} is no country; write its name or its ISO code, like DE.")
-            other = self.by_country.setdefault(code, subsidiary)
-            if other is not subsidiary:
-                raise ValueError(
-                    f"{country_name(code)} belongs to {other.name} and to {subsidiary.name}; it can have one."
-                )
+    def explain(self, account: Account, deal: Deal | None = None) -> Explanation:
+        """As `route`, with what every step of the policy says."""
+        return self._policy.explain(_facts(account, deal))
 
-    def _by_field(self, account: Account) -> Route | Verdict:
-        subsidiary = self.by_name.get(fold(account.subsidiary))
-        if subsidiary:
-            return Route(subsidiary, f"account field says {subsidiary.name}")
-        reason = (
-            f"The account {account.name!r} names the subsidiary {account.subsidiary!r}, which the routing does not "
-            "know; correct the account, or add the subsidiary to the routing"
-        )
-        return Verdict.queued(Queue.PENDING_REVIEW, reason, error="UnknownSubsidiary", fields=("subsidiary",))
+    def taken(self, choice: Choice) -> Route:
+        """The route that a choice leads to."""
+        return Route(self.by_name[choice.subsidiary], choice.rule)
 
-    def _no_country(self, account: Account, typed: str | None, code: str | None) -> Verdict:
-        if not typed:
-            what = f"The account {account.name!r} has neither a subsidiary nor a billing country"
-        elif code is None:
-            what = f"The account {account.name!r} has the unknown country {typed!r}"
-        else:
-            what = f"No subsidiary serves {country_name(code)}, the country of the account {account.name!r}"
-        reason = f"{what}; fill in the account's subsidiary or correct its country"
-        return Verdict.queued(Queue.PENDING_REVIEW, reason, error="NoRoute", fields=("subsidiary", "billing.country"))
+
+def _facts(account: Account, deal: Deal | None) -> Facts:
+    return Facts.of_account(account) if deal is None else Facts.of_deal(account, deal)
+
+
+def _values(lists: Iterable[list[str]]) -> tuple[str, ...]:
+    """Values of several rules, each once."""
+    return tuple(dict.fromkeys(value.strip() for values in lists for value in values))

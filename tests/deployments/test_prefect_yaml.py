@@ -29,6 +29,7 @@ from prefect_crm_erp.flows import (
     pending_approvals,
     quote_to_order,
     reconcile,
+    subsidiary_audit,
 )
 
 OTHERS: dict[str, tuple[Any, timedelta | str, dict[str, Any]]] = {
@@ -41,6 +42,7 @@ OTHERS: dict[str, tuple[Any, timedelta | str, dict[str, Any]]] = {
     "daily exchange rates": (exchange_rate_sync, "15 4 * * *", {"dry_run": True}),
     "monthly currency reconciliation": (currency_reconciliation, "0 6 2 * *", {}),
     "weekly duplicate report": (duplicate_report, "0 4 * * 1", {}),
+    "monthly subsidiary audit": (subsidiary_audit, "0 6 1 * *", {"month": "1999-01"}),
 }
 ROOT = Path(__file__).resolve().parents[2]
 

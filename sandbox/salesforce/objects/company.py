@@ -24,10 +24,12 @@ LOCALES = ("en_US", "en_GB", "de_DE", "ja_JP")
 
 
 def objects() -> list[SObject]:
-    """Organization, User, CurrencyType and DatedConversionRate."""
+    """Organization, User with its role, RecordType, CurrencyType and DatedConversionRate."""
     return [
         sobject("Organization", "00D", _organization_fields(), createable=False, deletable=False),
         sobject("User", "005", _user_fields(), deletable=False),
+        sobject("UserRole", "00E", _role_fields(), label="Role"),
+        sobject("RecordType", "012", _record_type_fields(), deletable=False),
         sobject("CurrencyType", "01L", _currency_fields(), deletable=False),
         sobject("DatedConversionRate", "04w", _rate_fields()),
     ]
@@ -60,6 +62,7 @@ def _user_fields() -> list[Field]:
         text("FirstName", 40),
         text("Name", 121, label="Full Name", required=True, defaulted=True, calculated=True, name_field=True),
         text("CompanyName", 80),
+        text("Division", 80),
         text("Department", 80),
         text("Title", 80),
         *address(),
@@ -74,10 +77,29 @@ def _user_fields() -> list[Field]:
         picklist("LanguageLocaleKey", ("en_US", "de", "ja"), label="Language", required=True, default="en_US"),
         picklist("UserType", ("Standard", "Guest"), calculated=True, default="Standard"),
         reference("ManagerId", "User", "ManagedUsers", label="Manager ID"),
+        reference("UserRoleId", "UserRole", "Users", label="Role ID"),
         currency_code(required=True),
         picklist("DefaultCurrencyIsoCode", (), label="Information Currency"),
         text("FederationIdentifier", 512),
         datetime("LastLoginDate", calculated=True),
+    ]
+
+
+def _role_fields() -> list[Field]:
+    return [
+        text("Name", 80, required=True, name_field=True),
+        text("DeveloperName", 80),
+        reference("ParentRoleId", "UserRole", label="Parent Role ID"),
+    ]
+
+
+def _record_type_fields() -> list[Field]:
+    return [
+        text("Name", 80, required=True, name_field=True),
+        text("DeveloperName", 80, required=True),
+        text("Description", 255),
+        text("SobjectType", 40, label="SObject Type Name", required=True, updateable=False),
+        checkbox("IsActive", label="Active"),
     ]
 
 

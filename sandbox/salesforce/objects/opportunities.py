@@ -84,6 +84,7 @@ def objects() -> list[SObject]:
 def _opportunity_fields() -> list[Field]:
     return [
         reference("AccountId", "Account", "Opportunities", on_delete="cascade"),
+        reference("RecordTypeId", "RecordType", label="Record Type ID"),
         checkbox("IsPrivate", label="Private"),
         text("Name", 120, required=True, name_field=True),
         long_text("Description", 32000),

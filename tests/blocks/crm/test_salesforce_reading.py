@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from fixtures_salesforce import Company, SandboxOrg
 
-from prefect_crm_erp.blocks.crm.base import CustomFields
+from prefect_crm_erp.blocks.crm.base import CustomFields, RoutingFields
 from prefect_crm_erp.blocks.crm.salesforce import Salesforce
 from prefect_crm_erp.models.errors import ConfigurationError, RateLimitError
 from prefect_crm_erp.models.records import Account, Address, Deal, DealLine, DealSource
@@ -409,3 +410,66 @@ class TestOrgs:
 
     def test_a_status_of_accepted_quotes_may_have_any_name(self, empty_org: SandboxOrg) -> None:
         assert read(empty_org.block(accepted_status='O\'Brien \\ 100% "signed"\n_'), QUOTES) == []
+
+
+class TestRoutingFacts:
+    """What routing rules ask for is read only when they ask for it."""
+
+    ROUTING = RoutingFields(
+        record_types=("Renewal",),
+        product_lines=("Services",),
+        product_line_field="family",
+        owner_regions=("EMEA Sales",),
+        owner_region_field="userrole.name",
+    )
+
+    @pytest.mark.requirement("O03")
+    def test_record_type_product_line_and_owners_region(self, empty_org: SandboxOrg, company: Company) -> None:
+        company.product("NL-9", "Training", Family="Services")
+        (renewal,) = company.create("RecordType", [record_type("Renewal")])
+        (role,) = company.create("UserRole", [{"Name": "EMEA Sales"}])
+        (seller,) = company.create("User", [user(UserRoleId=role)])
+        rows = [{"AccountId": company.account(), "RecordTypeId": renewal, "OwnerId": seller}, {"AccountId": None}]
+        first, _ = company.opportunities(rows)
+        company.lines(first, [{"sku": sku, "Quantity": 1, "UnitPrice": 5} for sku in ("NL-9", "NL-1")])
+        empty_org.clear_calls()
+        found, plain = read(empty_org.block(), custom=CustomFields(routing=self.ROUTING))
+        assert (found.record_type, found.owner_region) == ("Renewal", "EMEA Sales")
+        assert [line.product_line for line in found.lines] == ["Services", None]
+        assert (plain.record_type, plain.owner_region) == (None, None)
+        asked = [query for query in empty_org.queries() if "FROM User " in query]
+        assert len(asked) == 1
+
+    def test_nothing_is_read_that_no_rule_asks_for(self, empty_org: SandboxOrg, company: Company) -> None:
+        sell(company, 1)
+        empty_org.clear_calls()
+        (deal,) = read(empty_org.block(), custom=CustomFields(routing=RoutingFields(owner_region_field="Nowhere__c")))
+        assert (deal.record_type, deal.owner_region) == (None, None)
+        assert not [query for query in empty_org.queries() if "RecordType" in query or "FROM User " in query]
+
+    @pytest.mark.requirement("GB13")
+    def test_what_the_org_does_not_have_is_named_before_a_run(self, empty_org: SandboxOrg, company: Company) -> None:
+        company.create("RecordType", [record_type("New Business"), record_type("Renewal", IsActive=False)])
+        wrong = replace(self.ROUTING, product_line_field="Line__c", owner_region_field="Region__c")
+        connection = empty_org.block()
+        assert connection.missing_fields(WON, CustomFields(routing=wrong)) == [
+            "OpportunityLineItem.Product2.Line__c",
+            "User.Region__c",
+            "Opportunity.RecordType = 'Renewal'",
+        ]
+        # Quotes of this org have no record types at all.
+        assert "Quote.RecordType.Name" in connection.missing_fields(QUOTES, CustomFields(routing=self.ROUTING))
+
+
+def record_type(name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "Name": name,
+        "DeveloperName": name.replace(" ", "_"),
+        "SobjectType": "Opportunity",
+        "IsActive": True,
+        **fields,
+    }
+
+
+def user(**fields: Any) -> dict[str, Any]:
+    return {"Username": "rep@example.com", "LastName": "Ray", "Email": "rep@example.com", "Alias": "ray", **fields}

@@ -37,7 +37,7 @@ def account(subsidiary: str | None = None, billing: str | None = None, shipping:
         (account(subsidiary="uk ", billing="US"), "UK", "account field says UK"),
         (account(billing="Great Britain"), "UK", "billing country GB"),
         (account(billing="canada", shipping="IE"), "US", "billing country CA"),
-        (account(shipping="Ireland"), "UK", "billing country IE"),
+        (account(shipping="Ireland"), "UK", "shipping country IE"),
     ],
 )
 def test_the_field_wins_over_the_country(buyer: Account, name: str, rule: str) -> None:
