@@ -56,6 +56,7 @@ _FIELDS = (
 _TOGETHER_FIELDS = (*_AMOUNTS, *_APPLIED, "date", "maturity_date", "move.origin", "move.journal.type")
 _INVOICE_FIELDS = ("currency.code", "total_amount", "additional_moves", "lines_to_pay.debit", "lines_to_pay.credit")
 _IDS_PER_SEARCH = 500
+_ROWS_PER_SEARCH = 2000
 
 
 class Payments:
@@ -130,7 +131,8 @@ class _Settlements:
     def __init__(self, database: Database, lines: Sequence[Row]) -> None:
         self._together: dict[int, list[Row]] = defaultdict(list)
         for chunk in chunks({line["reconciliation"] for line in lines} - {None}, _IDS_PER_SEARCH):
-            for row in database.search(MOVE_LINE, [("reconciliation", "in", chunk)], _TOGETHER_FIELDS):
+            domain = [("reconciliation", "in", chunk)]
+            for row in database.search(MOVE_LINE, domain, _TOGETHER_FIELDS, rows_per_call=_ROWS_PER_SEARCH):
                 self._together[row["reconciliation"]].append(row)
         rows = [row for together in self._together.values() for row in together]
         self.invoices = by_id(list(_invoices_of(database, [*lines, *rows])))
@@ -158,7 +160,7 @@ def _invoices_of(database: Database, lines: Sequence[Row]) -> Iterator[Row]:
     for chunk in chunks(sorted(wanted | others), _IDS_PER_SEARCH):
         mine = [("id", "in", [each for each in chunk if each in wanted])]
         theirs = [("additional_moves", "in", [each for each in chunk if each in others])]
-        yield from database.search(INVOICE, ["OR", mine, theirs], _INVOICE_FIELDS)
+        yield from database.search(INVOICE, ["OR", mine, theirs], _INVOICE_FIELDS, rows_per_call=_ROWS_PER_SEARCH)
 
 
 # ---------------------------------------------------------------------- one payment

@@ -215,7 +215,9 @@ class Database:
         rows: dict[int, Row] = {}
         for chunk in chunks(dict.fromkeys(ids), _ROWS_PER_READ):
             domain = [("id", "in", chunk), *only, *self._any_active(model)]
-            rows |= {row["id"]: row for row in self.search(model, domain, fields, company=company)}
+            # One row more than there can be: a full answer would cost another call, to see that it was the last one.
+            found = self.search(model, domain, fields, company=company, rows_per_call=len(chunk) + 1)
+            rows |= {row["id"]: row for row in found}
         return [rows[identifier] for identifier in dict.fromkeys(ids) if identifier in rows]
 
     def count(self, model: str, domain: Domain) -> int:

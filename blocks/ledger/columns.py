@@ -183,7 +183,8 @@ def storable(text: str) -> str:
 
 
 def _members(item: Any) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in _names_of(type(item))}  # type: ignore[arg-type]
+    kind: Any = type(item)
+    return {name: getattr(item, name) for name in _names_of(kind)}
 
 
 @cache
