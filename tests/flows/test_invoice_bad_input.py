@@ -140,11 +140,14 @@ def test_cancelled_renumbered_and_booked_into_a_reopened_period_each_is_followed
 
     (order,) = office.rows(f"SELECT ERP_Id__c FROM ERP_Order__c WHERE Opportunity__c = '{deal}'")
     renumbered = books.renumber(US, order["ERP_Id__c"])
+    office.sync(order_status_sync)
+    office.sync_later()  # the invoice itself has not changed
+    (copy,) = office.rows(f"SELECT Order_Numbers__c FROM ERP_Invoice__c WHERE ERP_Id__c = '{invoice}'")
+    assert copy["Order_Numbers__c"] == renumbered
     books.cancel(US, invoice)
     books.period(US, books.earlier, "close")
     books.period(US, books.earlier, "reopen")
     books.post(US, late, books.earlier)
-    office.sync(order_status_sync)
     office.sync()
     shown = office.rows(
         f"SELECT Status__c, Balance__c, Order_Numbers__c FROM ERP_Invoice__c WHERE ERP_Id__c = '{invoice}'"
