@@ -22,7 +22,7 @@ from prefect_crm_erp.tasks.traveller import PLANNED
 def check_entry(run: Run, items: Sequence[Item]) -> None:
     """Send deals that the order entry policy does not let pass to their queue, with the rule in words.
 
-    What was sent already and was not answered goes on: whether it stands in the ERP is seen to first.
+    What was sent as it is, and was not answered, goes on: whether it stands in the ERP is seen to first.
     """
     if not items or not run.integration.order_entry.checks_deals:
         return
@@ -75,8 +75,9 @@ def check_stock(run: Run, slot: ErpSlot, items: Sequence[Item]) -> None:
 
 
 def _not_sent(run: Run, items: Sequence[Item]) -> list[Item]:
+    """The deals but those whose present content was sent before, and of which it is not known whether they stand."""
     sent = run.store.sent(run.kind, [item.key for item in items])
-    return [item for item in items if item.key not in sent]
+    return [item for item in items if sent.get(item.key) != item.content_digest()]
 
 
 # -------------------------------------------------------------------- restricted items

@@ -189,7 +189,7 @@ def _in_sales_unit(row: Row) -> Decimal:
     """A quantity, which Tryton counts in the product's own unit; its floats are read in their shortest form."""
     quantity, own, sold = (
         Decimal(repr(number))
-        for number in (row["forecast_quantity"] or 0.0, row["default_uom"]["factor"], row["sale_uom"]["factor"])
+        for number in (row["forecast_quantity"] or 0, row["default_uom"]["factor"], row["sale_uom"]["factor"])
     )
     return quantity * own / sold
 

@@ -79,13 +79,15 @@ class Claims(Part):
                 raise LeaseLostError(kind, frozenset(lost))
             self._note_intents(connection, kind, intents, mine)
 
-    def sent(self, kind: str, keys: Collection[str]) -> frozenset[str]:
-        """Those of these keys that were about to be sent and are not bound: whether the target has them is unknown."""
-        chosen = select(ClaimRow.key).where(ClaimRow.fingerprint.is_not(None))
+    def sent(self, kind: str, keys: Collection[str]) -> dict[str, str]:
+        """Those of these keys that were about to be sent and are not bound, with the fingerprint of what was sent."""
+        chosen = select(ClaimRow.key, ClaimRow.fingerprint).where(ClaimRow.fingerprint.is_not(None))
         with self.database.reading() as connection:
-            return frozenset(
-                key for some in lists_of(keys) for key in connection.scalars(chosen.where(*self._are(kind, some)))
-            )
+            return {
+                key: str(fingerprint)
+                for some in lists_of(keys)
+                for key, fingerprint in connection.execute(chosen.where(*self._are(kind, some)))
+            }
 
     def release(self, kind: str, keys: Collection[str], run_id: str, *, keep_intent: bool = False) -> None:
         """Let keys go.

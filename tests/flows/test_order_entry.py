@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from artifacts import emitted
+from cutting_proxy import Cut, CuttingProxy
+from flow_process import flow_process
 from once import customers_of
 from world import BERLIN, World
 
-from prefect_crm_erp.blocks import DealRule, Integration, OrderEntryPolicy, OwnerCheck, Restriction
+from prefect_crm_erp.blocks import DealRule, Integration, Ledger, OrderEntryPolicy, OwnerCheck, Restriction
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 
@@ -175,3 +177,23 @@ def test_a_cash_sale_waits_until_its_payment_is_noted_and_stays_done_when_the_no
     assert judged(world, integration, cash).outcome is Outcome.WRITTEN
     world.company.sf.Opportunity.update(cash, {"NextStep": "Send thanks"})
     assert judged(world, integration, cash).outcome is Outcome.UNCHANGED
+
+
+# -------------------------------------------------------------------- what was sent before
+
+
+@pytest.mark.requirement("G09", "GB02")
+def test_an_order_that_stands_without_being_known_of_is_found_and_not_held_back_by_a_check(
+    world: World, line: CuttingProxy
+) -> None:
+    product(world, "NL-LAST")
+    deal = world.deal([{"sku": "NL-LAST", "Quantity": 1, "UnitPrice": 10}], **dated(-1))
+    ledger = Ledger(url=world.integration().ledger.url, lease_seconds=2)
+    slow = world.integration(ledger=ledger, erp=world.tryton(server_url=line.url))
+    with line.hold(Cut.AFTER, containing="model.sale.sale.confirm", then_cut=True) as hold, flow_process(slow) as run:
+        hold.wait()
+        run.kill()
+    strict = OrderEntryPolicy(back_dated_needs_stock=True, most_days_back=0)
+    report = world.run(world.integration(ledger=ledger, order_entry=strict))
+    assert world.row(report, deal).outcome is Outcome.WRITTEN, world.row(report, deal).reason
+    assert len(world.sales(deal)) == 1
