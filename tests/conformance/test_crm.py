@@ -191,6 +191,21 @@ class TestReading:
         assert deals_of(read(connection, since=later, overlap=timedelta(0))) == []
         assert len(deals_of(read(connection, since=later, overlap=timedelta(minutes=10)))) == 2
 
+    @pytest.mark.requirement("O08")
+    def test_open_deals_and_those_won_in_a_span_of_days_are_told_apart(self, crm: CrmHarness) -> None:
+        won, still_open = crm.sell(["Won 1", "Won 2", "Won 3"]), crm.sell(["Open 1", "Open 2", "Open 3"], won=False)
+        connection = crm.connect()
+        pages = list(connection.open_deals(page_size=2))
+        assert {deal.crm_id for deal in deals_of(pages)} == set(still_open)
+        assert ({page.expected for page in pages}, [len(page) for page in pages]) == ({3}, [2, 1])
+        deals = {deal.crm_id: deal for deal in deals_of(read(connection))}
+        days = [day for deal in deals.values() if (day := deal.closed_on)]
+        found = deals_of(list(connection.won_deals(min(days), max(days))))
+        assert {deal.crm_id: deal for deal in found} == deals == {key: deals[key] for key in won}
+        day = timedelta(days=1)
+        assert deals_of(list(connection.won_deals(max(days) + day, max(days) + 2 * day))) == []
+        assert deals_of(list(connection.won_deals(min(days) - 2 * day, min(days) - day))) == []
+
     def test_a_deal_that_was_changed_comes_again(self, crm: CrmHarness) -> None:
         first, _ = crm.sell(["Deal 1", "Deal 2"])
         connection = crm.connect()

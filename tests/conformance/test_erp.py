@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -335,6 +335,25 @@ class TestRoundTrip:
         if isinstance(first, Written):
             assert connection.find_one(Customer, meant[0].key or "") == first.record
             assert set(first.record.name) <= set(text) | {" "}
+
+    @pytest.mark.requirement("O08")
+    def test_orders_are_found_by_their_day_in_their_own_company(
+        self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer
+    ) -> None:
+        first = date(2031, 3, 1)  # no other order is of these days
+        days = [first, first + timedelta(days=1), first + timedelta(days=2)]
+        orders = written(connection.write([erp.order(buyer, company, order_date=day) for day in days], company))
+        in_span = [each for page in connection.orders_between(days[0], days[1], company) for each in page]
+        assert sorted((each.erp_id, each.total) for each in in_span) == sorted(
+            (each.erp_id, each.total) for each in orders[:2]
+        )
+        for other in connection.companies():
+            if other.id != company.id:
+                assert not [each for page in connection.orders_between(days[0], days[2], other) for each in page]
+
+    @pytest.mark.requirement("O04")
+    def test_a_customer_is_none_of_the_own_companies(self, connection: ERP, buyer: Customer) -> None:
+        assert connection.own_companies([str(buyer.erp_id), "987654321"]) == {}
 
     def test_an_order_comes_back_as_it_was_written(
         self, erp: ErpHarness, connection: ERP, company: Company, buyer: Customer
