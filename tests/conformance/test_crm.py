@@ -721,7 +721,9 @@ class TestUpserting:
         assert first.crm_id == second.crm_id
         assert first.crm_id is not None
         (found,) = named(connection, first.crm_id)
-        assert found == account.model_copy(update={"crm_id": first.crm_id, "modified_at": found.modified_at})
+        assert found.owner_id
+        given = {"crm_id": first.crm_id, "modified_at": found.modified_at, "owner_id": found.owner_id}
+        assert found == account.model_copy(update=given)
 
     def test_an_account_that_carries_the_id_is_updated_and_what_is_not_set_stays(self, crm: CrmHarness) -> None:
         (account,) = crm.open_accounts([{"name": "Acme", "phone": "1", "erp_id": "K-1"}])
