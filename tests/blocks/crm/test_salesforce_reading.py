@@ -90,6 +90,7 @@ class TestRecords:
             discount_percent=Decimal("7.5"),
             amount=Decimal("92.49"),
             unit="Each",
+            currency="EUR",
         )
         assert (second.quantity, second.unit_price, second.amount) == (Decimal("2.5"), Decimal(4), Decimal(10))
         assert deal.account is not None
@@ -107,6 +108,7 @@ class TestRecords:
             currency="USD",
             subsidiary="US",
             push_to_erp=False,
+            owner_id=deal.owner_id,
             modified_at=deal.account.modified_at,
         )
 
@@ -322,7 +324,7 @@ def org_without(org: SandboxOrg, change: Change, objects: Collection[str]) -> No
     org.fault("composite$", method="POST", status=200, body={"compositeResponse": parts}, times=None)
 
 
-READ_OBJECTS = ("Opportunity", "OpportunityLineItem", "Account", "Product2", "Contact")
+READ_OBJECTS = ("Opportunity", "OpportunityLineItem", "Account", "Product2", "PricebookEntry", "Contact")
 
 
 def without(*names: str) -> Change:
@@ -402,7 +404,7 @@ class TestOrgs:
     @pytest.mark.requirement("GB13")
     def test_an_object_that_the_org_does_not_have_is_named(self, empty_org: SandboxOrg) -> None:
         gone = [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]
-        names = ("Quote", "QuoteLineItem", "Account", "Product2", "Opportunity", "Contact")
+        names = ("Quote", "QuoteLineItem", "Account", "Product2", "PricebookEntry", "Opportunity", "Contact")
         parts = [{"referenceId": name, "httpStatusCode": 404, "httpHeaders": {}, "body": gone} for name in names]
         empty_org.fault("composite$", method="POST", status=200, body={"compositeResponse": parts}, times=None)
         missing = empty_org.block().missing_fields(QUOTES, CustomFields())
