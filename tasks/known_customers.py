@@ -8,6 +8,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
+from prefect_crm_erp.blocks.temporary import temporary_database
 from prefect_crm_erp.models.keys import company_key, postcode_key
 from prefect_crm_erp.models.records import Address, Customer
 from prefect_crm_erp.tasks.traveller import PLANNED
@@ -86,10 +87,7 @@ class KnownCustomers:
 
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
-            # An empty name is a temporary file; nothing of it has to outlive the run, not even its own mistakes.
-            self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            for statement in ("pragma journal_mode = off", "pragma synchronous = off", *_TABLES, "begin"):
-                self._database.execute(statement)
+            self._database = temporary_database(*_TABLES)
         return self._database
 
 

@@ -5,14 +5,15 @@ What belongs to a party has dates of its own, so a customer's stream is made of 
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, Database, Domain, Row
 from prefect_crm_erp.blocks.erp.base import Known
+from prefect_crm_erp.blocks.temporary import temporary_database
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Record
 
@@ -23,6 +24,8 @@ TIME = "last_modified_at"
 """Tryton's field with the time of a row's last change."""
 
 _TIMES_PER_READ = 5000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +76,57 @@ def change_pages(
     """Pages of changed records; each record once, at the time of its last change.
 
     The times of all changes are read first, and the records page by page. So a change costs a row with a time, a source
-    in which nothing changed one call, and a record is read once however much belongs to it. What is held is an id and a
-    time for each changed record, some 150 bytes. A record whose own time is later than the sources say (they need not
+    in which nothing changed one call, and a record is read once however much belongs to it. An id and a time for each
+    changed record wait in a temporary database. A record whose own time is later than the sources say (they need not
     name all of its parts) takes its place by that.
 
     Everything of the cursor's own time is given again, whatever its id: no tie is lost.
     """
-    last = _last_changes(database, sources, since.modified_at if since else None, company)
-    places = [(moment, identifier) for identifier, moment in last.items() if identifier not in without]
-    heapq.heapify(places)
     number = 0
-    while places:
-        batch = [heapq.heappop(places) for _ in range(min(page_size, len(places)))]
-        changed, later = _placed(_unknown(batch, known), batch[-1], read)
-        for place in later:
-            heapq.heappush(places, place)
-        if changed or (known and not places):
-            number += 1
-            moment, identifier = batch[-1]
-            yield Page(changed, number=number, cursor=Cursor(moment, str(identifier)))
+    with closing(_Changes()) as changes:
+        for places in _changes_of(database, sources, since.modified_at if since else None, company):
+            changes.note(place for place in places if place[1] not in without)
+        while batch := changes.take(page_size):
+            changed, later = _placed(_unknown(batch, known), batch[-1], read)
+            changes.note(later)
+            if changed or (known and changes.is_empty):
+                number += 1
+                moment, identifier = batch[-1]
+                yield Page(changed, number=number, cursor=Cursor(moment, str(identifier)))
+
+
+class _Changes:
+    """Records that have changed, each at the time of its last change."""
+
+    def __init__(self) -> None:
+        self._database = temporary_database(
+            "create table change (record integer primary key, moment integer)",
+            "create index change_in_order on change (moment, record)",
+        )
+
+    def note(self, places: Iterable[Place]) -> None:
+        """Note changes; of several changes of a record the last one counts."""
+        rows = ((identifier, (moment - _EPOCH) // _MICROSECOND) for moment, identifier in places)
+        upsert = (
+            "insert into change values (?, ?) on conflict (record) do update set moment = max(moment, excluded.moment)"
+        )
+        self._database.executemany(upsert, rows)
+
+    def take(self, count: int) -> list[Place]:
+        """Take the first ones out, in the order of (time, id)."""
+        first = "select moment, record from change order by moment, record limit ?"
+        rows = self._database.execute(first, (count,)).fetchall()
+        self._database.executemany("delete from change where record = ?", [(record,) for _, record in rows])
+        return [(_EPOCH + moment * _MICROSECOND, record) for moment, record in rows]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none left."""
+        return self._database.execute("select 1 from change limit 1").fetchone() is None
+
+    def close(self) -> None:
+        """Forget them."""
+        self._database.close()
 
 
 def _unknown(batch: list[Place], known: Known | None) -> list[Place]:
@@ -119,19 +154,16 @@ def _own_time(record: Record, moment: datetime) -> datetime:
     return max(getattr(record, "modified_at", None) or moment, moment)
 
 
-def _last_changes(
+def _changes_of(
     database: Database, sources: Sequence[Source], start: datetime | None, company: int | None
-) -> dict[int, datetime]:
-    """The time of each record's last change, as far as the sources tell."""
-    last: dict[int, datetime] = {}
+) -> Iterator[Iterable[Place]]:
+    """What the sources tell of changes, read by read; one record may come often."""
     for source in sources:
         fields = [*source.times, *(source.fields if source.places else [source.owner])]
         domain = changed_since(source, start, company)
         for found in database.pages(source.model, domain, fields, _TIMES_PER_READ):
             rows = [row | {TIME: start if source.is_view and start else _latest(row, source.times)} for row in found]
-            for moment, owner in source.places_of(rows):
-                last[owner] = max(last.get(owner, moment), moment)
-    return last
+            yield source.places_of(rows)
 
 
 def _latest(row: Row, times: Sequence[str]) -> datetime:
