@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import CrmObject, CustomFields, RoutingFields
+from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE, CrmObject, CustomFields, RoutingFields
 from prefect_crm_erp.blocks.policies.routing import Route, RoutingTable, SubsidiaryRouting
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.keys import chunks
@@ -163,7 +163,7 @@ def _named(routings: Routings, keys: Sequence[str]) -> Iterator[Subject]:
     """Opportunities, accounts, quotes and orders by id; each system is asked only for what is still missing."""
     crm, missing = routings.run.crm, list(keys)
     custom = CustomFields(routing=routings.fields)
-    for source in DealSource:
+    for source in OBJECT_OF_SOURCE:
         if not missing or f"{_OBJECTS[source]}.*" in crm.missing_fields(source, CustomFields()):
             continue
         found = [deal for page in crm.deals(source, ids=missing, custom=custom) for deal in page]

@@ -12,6 +12,7 @@ from enum import StrEnum
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Route
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.keys import chunks
@@ -265,7 +266,7 @@ def audit_orders(audit: Audit) -> None:
     """Say of the month's remaining orders why no deal of the month has become them."""
     for some in chunks(audit.unmatched(), PAGE_SIZE):
         keys = [found.order.key for found in some]
-        deals = {deal.crm_id: deal for source in DealSource for deal in _deals(audit.run, source, keys)}
+        deals = {deal.crm_id: deal for source in OBJECT_OF_SOURCE for deal in _deals(audit.run, source, keys)}
         for found in some:
             audit.count_order(found, None)
             deal = deals.get(found.order.key)

@@ -60,6 +60,7 @@ def _access(url: str, file: Path) -> TrytonAccess:
     # Whoever else may sign in to Tryton is not known here.
     nobody = dict.fromkeys(("admin_user", "admin_password", "finance_user", "finance_password"), "")
     nobody |= dict.fromkeys(("vp_finance_user", "vp_finance_password"), "")
+    nobody |= dict.fromkeys(("sales_director_user", "sales_director_password"), "")
     return TrytonAccess(url=url, database=DATABASE, user=USER, password=PASSWORD, companies=tuple(companies), **nobody)
 
 
