@@ -69,8 +69,8 @@ def test_an_interrupted_build_leaves_no_process_and_no_file(tmp_path: Path, endi
 
     program.send_signal(ending)
 
-    assert program.wait(30) == 130
-    assert len(psutil.wait_procs(builders, timeout=30)[0]) == 1
+    assert program.wait(90) == 130
+    assert len(psutil.wait_procs(builders, timeout=90)[0]) == 1
     assert [path.name for path in (tmp_path / "tryton").iterdir()] == ["building.lock"]
 
 
