@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 
-from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
+from prefect_crm_erp.models.outcomes import Queue, ReportRow
 from prefect_crm_erp.tasks.markdown import NAME_WIDTH, SENTENCE_WIDTH, amount, link, stacked, table, text
 
 ROWS_SHOWN = 500
@@ -181,8 +181,3 @@ def _changes(row: ReportRow) -> list[list[str]]:
 
 def _first(shown: str, count: int) -> str:
     return f"{shown}\n\nThe first {ROWS_SHOWN} of {count:,}; the ledger has them all." if count > ROWS_SHOWN else shown
-
-
-def waiting_by_queue(rows: Iterable[ReportRow]) -> Counter[Queue]:
-    """How many deals wait in each queue."""
-    return Counter(row.queue for row in rows if row.outcome is Outcome.QUEUED and row.queue)
