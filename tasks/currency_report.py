@@ -11,12 +11,12 @@ from typing import Final
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.events import emit_event
 
 from prefect_crm_erp.models.exchange import ExchangeRate, Variance, kept
 from prefect_crm_erp.models.money import ZERO, plain
 from prefect_crm_erp.models.records import SalesOrder
 from prefect_crm_erp.tasks.currency_compare import FLAGGED, Compared, CurrencyRun, State
+from prefect_crm_erp.tasks.events import tell_automations
 from prefect_crm_erp.tasks.markdown import NAME_WIDTH, SENTENCE_WIDTH, amount, link, stacked, table, text
 from prefect_crm_erp.tasks.report import artifact_key
 from prefect_crm_erp.tasks.tables import ROWS_SHOWN, counts_table
@@ -151,14 +151,12 @@ def report_currencies(run: CurrencyRun, rows: Sequence[Compared]) -> CurrencyRep
 
 
 def _emit(run: CurrencyRun, report: CurrencyReport) -> None:
-    emit_event(
-        event=EVENT,
-        resource={
-            "prefect.resource.id": f"prefect-crm-erp.currency.{run.integration.state_name}",
-            "prefect.resource.name": f"Currency reconciliation of {run.integration.state_name}",
-            "prefect-crm-erp.integration": run.integration.state_name,
-        },
-        payload={
+    tell_automations(
+        run,
+        EVENT,
+        "currency",
+        "Currency reconciliation",
+        {
             "summary": report.in_words(),
             "month": report.month,
             "orders": report.orders,

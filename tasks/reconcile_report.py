@@ -9,7 +9,6 @@ from typing import Final
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.events import emit_event
 
 from prefect_crm_erp.blocks.ledger import Discrepancy
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
@@ -18,6 +17,7 @@ from prefect_crm_erp.models.records import Customer
 from prefect_crm_erp.tasks.account_run import AccountRun
 from prefect_crm_erp.tasks.account_show import SHOWN_TITLES
 from prefect_crm_erp.tasks.account_values import title
+from prefect_crm_erp.tasks.events import tell_automations
 from prefect_crm_erp.tasks.markdown import NAME_WIDTH, SENTENCE_WIDTH, link, stacked, table, text
 from prefect_crm_erp.tasks.match import CUSTOMER
 from prefect_crm_erp.tasks.reconcile import RECORD, State, Tally
@@ -135,14 +135,12 @@ def report_discrepancies(run: AccountRun, tally: Tally, repeats: int, least: int
 
 
 def _emit(run: AccountRun, report: ReconciliationReport) -> None:
-    emit_event(
-        event=EVENT,
-        resource={
-            "prefect.resource.id": f"prefect-crm-erp.reconciliation.{run.integration.state_name}",
-            "prefect.resource.name": f"Reconciliation of {run.integration.state_name}",
-            "prefect-crm-erp.integration": run.integration.state_name,
-        },
-        payload={
+    tell_automations(
+        run,
+        EVENT,
+        "reconciliation",
+        "Reconciliation",
+        {
             "summary": report.in_words(),
             "discrepancies": report.discrepancies,
             "repeated": report.repeated,
