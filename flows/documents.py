@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from threading import Lock
 from uuid import UUID
 
 from prefect_crm_erp.blocks import Integration
@@ -16,13 +17,13 @@ from prefect_crm_erp.tasks.account_figures import show_sales
 from prefect_crm_erp.tasks.claims import Turn
 from prefect_crm_erp.tasks.document_extract import document_pages, extract_documents, look_for_changes, named_documents
 from prefect_crm_erp.tasks.document_item import DocumentItem
-from prefect_crm_erp.tasks.document_kinds import INVOICES, ORDERS, DocumentKind
+from prefect_crm_erp.tasks.document_kinds import INVOICES, ORDERS, PAYMENTS, DocumentKind
 from prefect_crm_erp.tasks.document_link import link_documents, orders_to_copy
 from prefect_crm_erp.tasks.document_remember import remember_documents
 from prefect_crm_erp.tasks.document_report import record_document_outcomes, report_documents
 from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.document_sweep import sweep_documents
-from prefect_crm_erp.tasks.document_write import write_documents
+from prefect_crm_erp.tasks.document_write import Sending, finish_documents, write_documents
 from prefect_crm_erp.tasks.named_documents import ids_by_number
 from prefect_crm_erp.tasks.opportunity_figures import show_on_opportunities
 from prefect_crm_erp.tasks.queues import park_records
@@ -31,6 +32,9 @@ from prefect_crm_erp.tasks.side_by_side import Errand
 
 TURN = "documents"
 """The ledger's kind of the turn to bring documents to the CRM: one run of an integration at a time."""
+
+Sent = tuple[Page[DocumentItem], Sending]
+"""A page, and what the CRM is taking in of it."""
 
 
 def open_documents(
@@ -117,28 +121,50 @@ def _pages(
 
 
 def _bring(run: DocumentRun, pages: Iterator[tuple[ErpSlot, Page[DocumentItem]]], progress: UUID) -> int:
-    """Bring pages to the CRM, one after the other; while it takes one in, the next is read."""
-    done = 0
-    with Errand[None]() as writing:
+    """Bring pages to the CRM. While it takes one in, the next is sent to it, and the one after that is read."""
+    done, kind, alone = 0, None, Lock()
+    with Errand[None]() as finishing, Errand[Sent]() as sending:
         for slot, page in pages:
-            writing.wait()
+            _finish_next(run, sending, finishing, alone)
             show_progress(progress, done, None)
-            writing.begin(partial(_page_road, run, slot, page))
-            done += len(page)
+            if (of_page := _kind_of(page)) not in (kind, PAYMENTS):
+                # Payments hang on invoices, which stand in the CRM as soon as they are sent; all others are looked up.
+                finishing.wait()
+            sending.begin(partial(_send, run, slot, page, alone))
+            done, kind = done + len(page), of_page
+        _finish_next(run, sending, finishing, alone)
     return done
 
 
-def _page_road(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> None:
-    """link → orders first → write → show on opportunities → remember → park → record."""
+def _kind_of(page: Page[DocumentItem]) -> DocumentKind | None:
+    return page.records[0].what if page.records else None
+
+
+def _finish_next(run: DocumentRun, sending: Errand[Sent], finishing: Errand[None], alone: Lock) -> None:
+    """Begin to finish the page that was sent last, once the one before it is finished."""
+    sent = sending.wait()
+    if sent is not None:
+        finishing.wait()
+        finishing.begin(partial(_finish, run, *sent, alone))
+
+
+def _send(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem], alone: Lock) -> Sent:
+    """link → orders first → write."""
     page = link_documents(run, slot, page)
-    if page.records and page.records[0].what is not ORDERS:
+    if _kind_of(page) not in (None, ORDERS):
         for orders in _orders_first(run, slot, page):
-            _page_road(run, slot, orders)
-    page = write_documents(run, slot, page)
-    show_on_opportunities(run, page)
-    remember_documents(run, page)
-    page = park_records(run, page)
-    record_document_outcomes(run, page)
+            _finish(run, *_send(run, slot, orders, alone), alone)
+    return page, write_documents(run, slot, page)
+
+
+def _finish(run: DocumentRun, page: Page[DocumentItem], sending: Sending, alone: Lock) -> None:
+    """finish → show on opportunities → remember → park → record; one page at a time: they may share opportunities."""
+    with alone:
+        finish_documents(run, sending)
+        show_on_opportunities(run, page)
+        remember_documents(run, page)
+        page = park_records(run, page)
+        record_document_outcomes(run, page)
 
 
 def _orders_first(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> Iterator[Page[DocumentItem]]:

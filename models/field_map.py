@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 
 def same(value: Any) -> Any:
@@ -53,8 +53,8 @@ class FieldMap:
 
     def __init__(self, pairs: Iterable[FieldPair]) -> None:
         self.pairs = tuple(pairs)
-        self._written = tuple((pair, "." in pair.canonical) for pair in self.pairs if pair.writable)
-        self._read = tuple((pair, "." in pair.vendor, "." in pair.canonical) for pair in self.pairs)
+        self._written = tuple((_steps(pair.canonical), pair) for pair in self.pairs if pair.writable)
+        self._read = tuple((_steps(pair.vendor), "." in pair.canonical, pair) for pair in self.pairs)
 
     def __add__(self, more: Iterable[FieldPair]) -> FieldMap:
         """The map with further pairs."""
@@ -68,20 +68,18 @@ class FieldMap:
     def encode(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Write canonical values in the vendor's form; canonical fields that are absent are left out."""
         values: dict[str, Any] = {}
-        for pair, is_nested in self._written:
-            name = pair.canonical
-            found, value = _look_up(record, name) if is_nested else (name in record, record.get(name))
-            if found:
+        for steps, pair in self._written:
+            value = _look_up(record, steps) if steps else record.get(pair.canonical, _ABSENT)
+            if value is not _ABSENT:
                 values[pair.vendor] = None if value is None else pair.codec.encode(value)
         return values
 
     def decode(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Read the vendor's values into canonical form; what the row does not have is left out."""
         record: dict[str, Any] = {}
-        for pair, is_nested, becomes_nested in self._read:
-            name = pair.vendor
-            found, value = _look_up(row, name) if is_nested else (name in row, row.get(name))
-            if not found:
+        for steps, becomes_nested, pair in self._read:
+            value = _look_up(row, steps) if steps else row.get(pair.vendor, _ABSENT)
+            if value is _ABSENT:
                 continue
             value = None if value is None else pair.codec.decode(value)
             if becomes_nested:
@@ -91,16 +89,25 @@ class FieldMap:
         return record
 
 
-def _look_up(source: Mapping[str, Any] | None, path: str) -> tuple[bool, Any]:
-    """A dotted path's value; a missing parent (null lookup) counts as found, with None."""
+_ABSENT: Final = object()
+"""Stands for the value of a field that a record does not have."""
+
+
+def _steps(path: str) -> tuple[str, ...]:
+    """The steps of a dotted path; none for a plain name."""
+    return tuple(path.split(".")) if "." in path else ()
+
+
+def _look_up(source: Mapping[str, Any], steps: tuple[str, ...]) -> Any:
+    """The value at the end of a path; None where a record on the way is missing (a null lookup)."""
     current: Any = source
-    for step in path.split("."):
+    for step in steps:
         if current is None:
-            return True, None
+            return None
         if not isinstance(current, dict | Mapping) or step not in current:
-            return False, None
+            return _ABSENT
         current = current[step]
-    return True, current
+    return current
 
 
 def _put(target: dict[str, Any], path: str, value: Any) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -106,11 +107,9 @@ def fingerprint(content: Any) -> str:
 
 
 def _as_text(value: Any) -> Any:
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    if hasattr(value, "normalize"):  # Decimal: 1.50 and 1.5 are the same amount
+    if isinstance(value, Decimal):  # 1.50 and 1.5 are the same amount
         return format(value.normalize(), "f")
-    return str(value)
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

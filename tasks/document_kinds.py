@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from prefect_crm_erp.blocks.crm.base import DocumentObject
@@ -49,8 +50,14 @@ class DocumentKind:
 
 
 def _part_values(part: Record, position: int) -> dict[str, Any]:
-    values = {name: getattr(part, name) for name in type(part).model_fields if name not in _NOT_ON_A_LINE}
+    values = {name: getattr(part, name) for name in _names_of(type(part))}
     return values if "company_amount" in values else {"position": position} | values
+
+
+@cache
+def _names_of(kind: type[Record]) -> tuple[str, ...]:
+    """What a copy has of parts of a kind."""
+    return tuple(name for name in kind.model_fields if name not in _NOT_ON_A_LINE)
 
 
 _TOTALS = ("untaxed", "tax", "total")

@@ -132,7 +132,7 @@ def _after(run: DocumentRun, slot: ErpSlot, orders: Sequence[Document]) -> Verdi
 def _wait_for_invoices(run: DocumentRun, slot: ErpSlot, items: Sequence[DocumentItem]) -> None:
     """A payment waits for the invoices that it pays: it would show as applied to nothing."""
     paid = {item.key: _invoices_of(item) for item in items}
-    wanted = {each for invoices in paid.values() for each in invoices}
+    wanted = {each for invoices in paid.values() for each in invoices if (slot, each) not in run.sent_invoices}
     absent_ones = wanted - run.store.standing(INVOICES.name, slot.value, wanted) if wanted else set()
     known = run.store.documents(INVOICES.name, slot.value, absent_ones) if absent_ones else {}
     for item in items:

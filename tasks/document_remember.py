@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -12,7 +11,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.blocks.ledger import Document
 from prefect_crm_erp.models.outcomes import Outcome, Verdict
 from prefect_crm_erp.models.paging import Page
-from prefect_crm_erp.models.records import Record
 from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_kinds import DELIVERIES, INVOICES, ORDERS
 from prefect_crm_erp.tasks.document_run import DocumentRun
@@ -67,6 +65,7 @@ def _remembered(item: DocumentItem) -> Document:
 def as_document(item: DocumentItem) -> Document:
     """What the ledger knows of a document, but for what of it stands in the CRM."""
     document = item.document
+    have = vars(document).get  # documents of a kind lack what only other kinds have
     return Document(
         kind=item.what.name,
         erp=item.slot.value,
@@ -78,30 +77,21 @@ def as_document(item: DocumentItem) -> Document:
         opportunity_id=item.opportunity_id,
         order_ids=item.order_ids,
         order_keys=item.order_keys,
-        type=_get(document, "type"),
+        type=have("type"),
         status=str(document.status) if document.status else None,
-        currency=_get(document, "currency"),
-        company_currency=_get(document, "company_currency"),
-        payment_terms=_get(document, "payment_terms"),
-        issued_on=_first(document, "date", "order_date", "shipped_on"),
-        due_date=_get(document, "due_date"),
-        paid_on=_get(document, "paid_on"),
-        untaxed=_get(document, "untaxed"),
-        total=_first(document, "total", "amount"),
-        balance=_get(document, "balance"),
-        company_untaxed=_get(document, "company_untaxed"),
-        company_total=_first(document, "company_total", "company_amount"),
-        company_balance=_get(document, "company_balance"),
+        currency=have("currency"),
+        company_currency=have("company_currency"),
+        payment_terms=have("payment_terms"),
+        issued_on=have("date", have("order_date", have("shipped_on"))),
+        due_date=have("due_date"),
+        paid_on=have("paid_on"),
+        untaxed=have("untaxed"),
+        total=have("total", have("amount")),
+        balance=have("balance"),
+        company_untaxed=have("company_untaxed"),
+        company_total=have("company_total", have("company_amount")),
+        company_balance=have("company_balance"),
         modified_at=document.modified_at,
-        submitted_at=_first(document, "submitted_at", "pending_since"),
-        approved_at=_get(document, "approved_at"),
+        submitted_at=have("submitted_at") or have("pending_since"),
+        approved_at=have("approved_at"),
     )
-
-
-def _first(document: Record, *names: str) -> Any:
-    return next((value for name in names if (value := _get(document, name)) is not None), None)
-
-
-def _get(document: Record, name: str) -> Any:
-    """A value of a document; None where documents of its kind have none of that name."""
-    return vars(document).get(name)

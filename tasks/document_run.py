@@ -28,11 +28,12 @@ class DocumentRun(StreamsRun):
 
     Attributes:
         product_ids: Ids of the CRM's products by SKU, as far as they were looked up; None for one that it lacks.
+        sent_invoices: ERP connection and id of invoices that this run has brought to the CRM.
         opportunities: Opportunities by the quote or order that belongs to one, as far as they were looked up.
         quiet: ERP connections in which nothing has changed since the last run, as far as they were looked at.
     """
 
-    __slots__ = ("_checked", "opportunities", "product_ids", "quiet", "what")
+    __slots__ = ("_checked", "opportunities", "product_ids", "quiet", "sent_invoices", "what")
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class DocumentRun(StreamsRun):
         super().__init__(integration, run_id=run_id, store=store, dry_run=dry_run, forced=forced, backfill=backfill)
         self.what = what
         self.product_ids: dict[str, str | None] = {}
+        self.sent_invoices: set[tuple[ErpSlot, str]] = set()
         self.opportunities: dict[str, str | None] = {}
         self.quiet: dict[ErpSlot, bool] = {}
         self._checked: set[ErpSlot] = set()

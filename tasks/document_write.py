@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.crm.base import DocumentObject, Upserted
+from prefect_crm_erp.blocks.crm.under_way import UnderWay
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConnectorError, MissingReferenceError
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.document_item import DocumentItem
+from prefect_crm_erp.tasks.document_kinds import INVOICES
 from prefect_crm_erp.tasks.document_remember import remember_intent
 from prefect_crm_erp.tasks.document_rows import make_rows
 from prefect_crm_erp.tasks.document_run import DocumentRun
@@ -23,9 +26,23 @@ _TOLD = ("number", "status", "due_date", "total", "balance", "amount", "shipped_
 """What the run's table tells of a change; the copy itself has everything."""
 
 
+class Sending(NamedTuple):
+    """Documents whose copies the CRM is taking in.
+
+    Attributes:
+        items: The documents.
+        under_way: What the CRM has of them so far.
+    """
+
+    items: list[DocumentItem]
+    under_way: UnderWay
+
+
 @task(name="Write documents", cache_policy=NO_CACHE, persist_result=False)
-def write_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> Page[DocumentItem]:
+def write_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> Sending:
     """Bring the copies of the page's documents to what the ERP has; one that stands there already costs nothing.
+
+    Their lines may still be under way when it returns; `finish_documents` waits for them.
 
     Raises:
         TransientError: The CRM is not available; the next run does what this one could not.
@@ -41,12 +58,24 @@ def write_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -
     if run.dry_run:
         for item in changed:
             item.verdict = Verdict(Outcome.WRITTEN, "Dry run: it would be written")
-        return page
-    _send(run, changed)
-    _delete_what_is_gone(run, [item for item in changed if item.verdict is None])
-    for item in changed:
+        changed = []
+    remember_intent(run, changed)
+    sending = _begin(run, changed)
+    _note_what_stands(run, sending)
+    return sending
+
+
+@task(name="Finish documents", cache_policy=NO_CACHE, persist_result=False)
+def finish_documents(run: DocumentRun, sending: Sending) -> None:
+    """Wait until the CRM has taken in the documents' lines, and delete those that the ERP has no more.
+
+    Raises:
+        TransientError: The CRM is not available; the next run does what this one could not.
+    """
+    _finish(run, sending)
+    _delete_what_is_gone(run, [item for item in sending.items if item.verdict is None])
+    for item in sending.items:
         item.verdict = item.verdict or Verdict(Outcome.WRITTEN)
-    return page
 
 
 def _is_news(item: DocumentItem) -> bool:
@@ -65,10 +94,25 @@ def _is_news(item: DocumentItem) -> bool:
 # -------------------------------------------------------------------- writing
 
 
-def _send(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
-    """Write the copies; one whose opportunity is gone from the CRM is shown at its account alone."""
-    remember_intent(run, items)
-    nowhere = _send_once(run, items)
+def _begin(run: DocumentRun, items: list[DocumentItem]) -> Sending:
+    """Send all rows of these documents."""
+    rows = [row for item in items for row in item.rows]
+    return Sending(items, run.crm.begin_documents(rows) if rows else UnderWay({}, list))
+
+
+def _note_what_stands(run: DocumentRun, sending: Sending) -> None:
+    """Invoices that stand in the CRM, whatever becomes of their lines: payments can be applied to them."""
+    position = 0
+    for item in sending.items:
+        answer = sending.under_way.answered.get(position)
+        if item.what is INVOICES and answer is not None and not answer.error:
+            run.sent_invoices.add((item.slot, item.erp_id))
+        position += len(item.rows)
+
+
+def _finish(run: DocumentRun, sending: Sending) -> None:
+    """Take the answers in; a document whose opportunity is gone from the CRM is shown at its account alone."""
+    nowhere = _take_answers(sending)
     gone = _where_accounts_went(run, nowhere)
     for item in nowhere:
         if reason := gone.get(item.account_id):
@@ -76,12 +120,11 @@ def _send(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
     _send_without_opportunity(run, [each for each in nowhere if each.opportunity_id and each.account_id not in gone])
 
 
-def _send_once(run: DocumentRun, items: Sequence[DocumentItem]) -> list[DocumentItem]:
-    """Send all rows of these documents; give those that themselves, not a line of them, point at nothing."""
-    rows = [row for item in items for row in item.rows]
-    results = iter(run.crm.write_documents(rows) if rows else [])
+def _take_answers(sending: Sending) -> list[DocumentItem]:
+    """What became of the documents; give those that themselves, not a line of them, point at nothing."""
+    results = iter(sending.under_way.finish())
     nowhere: list[DocumentItem] = []
-    for item in items:
+    for item in sending.items:
         mine = [next(results) for _ in item.rows]
         item.crm_id = mine[0].crm_id or None
         error = _first_error(mine)
@@ -91,12 +134,12 @@ def _send_once(run: DocumentRun, items: Sequence[DocumentItem]) -> list[Document
     return nowhere
 
 
-def _send_without_opportunity(run: DocumentRun, items: Sequence[DocumentItem]) -> None:
+def _send_without_opportunity(run: DocumentRun, items: list[DocumentItem]) -> None:
     """Try documents at their account alone; those that this does not help wait for what they point at."""
     before = {item.key: (item.rows, item.verdict) for item in items}
     for item in items:
         item.leave_opportunity()
-    for item in _send_once(run, items):
+    for item in _take_answers(_begin(run, items)):
         rows, item.verdict = before[item.key]
         item.return_to_opportunity(rows)
     for item in items:

@@ -103,7 +103,8 @@ def _invoice_updates(run: DocumentRun, items: Iterable[DocumentItem]) -> Iterato
     invoices = [item for item in items if item.what is INVOICES]
     places = {item.key: _opportunities_of(item) for item in invoices}
     wanted = sorted({each for places_of_item in places.values() for each in places_of_item})
-    said = _invoiced_of(run, wanted, [as_document(item) for item in invoices])
+    changed = [as_document(item) for item in invoices if places[item.key] or item.opportunity_id]
+    said = _invoiced_of(run, wanted, changed)
     for item in invoices:
         for opportunity in places[item.key]:
             yield Update(CrmObject.OPPORTUNITY, opportunity, said[opportunity]), item
@@ -132,8 +133,11 @@ def _invoiced_of(
     found = run.store.opportunity_documents(INVOICES.name, opportunities) if opportunities else {}
     known = {(each.erp, each.erp_id): each for documents in found.values() for each in documents}
     known |= {(each.erp, each.erp_id): each for each in changed}
-    counting = [each for identity, each in known.items() if identity not in gone]
-    return {key: _invoiced([each for each in counting if each.opportunity_id == key]) for key in opportunities}
+    counting: dict[str, list[Document]] = {key: [] for key in opportunities}
+    for identity, each in known.items():
+        if identity not in gone and each.opportunity_id in counting:
+            counting[each.opportunity_id].append(each)
+    return {key: _invoiced(documents) for key, documents in counting.items()}
 
 
 def _invoiced(documents: Sequence[Document]) -> dict[str, Any]:

@@ -20,9 +20,10 @@ _ROWS_PER_PIECE = 500
 _UPLOADS = 3
 _NOTHING = "#N/A"
 
-# The first look comes when a job of that size can be done at best; each next one waits twice as long.
-_ROWS_PER_SECOND = 5_000
-_SHORTEST_PAUSE_SECONDS = 2.0
+# The first look comes when a job of that size can be done at best, the next ones when its pace so far says so.
+_ROWS_PER_SECOND = 10_000
+_FIRST_LOOK_SECONDS = 2.0
+_SHORTEST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _LONGEST_JOB_SECONDS = 3_600.0
 
@@ -61,6 +62,8 @@ def _cell(value: Any) -> str:
         >>> _cell(Decimal("1E+2")), _cell(True), _cell(None)
         ('100', 'true', '#N/A')
     """
+    if isinstance(value, str):
+        return value if value.strip() else _NOTHING
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
@@ -69,10 +72,8 @@ def _cell(value: Any) -> str:
     return text if text.strip() else _NOTHING
 
 
-def upsert_by_job(
-    connection: Connection, object_name: str, key: str, content: Iterable[bytes], rows: int
-) -> dict[str, ConnectorError]:
-    """Create or update rows by an external id, and wait until all are done.
+class BulkUpsert:
+    """One upsert by an external id: rows are handed in, then the job is begun, then waited for.
 
     Costs three calls and a few looks at the job; the refused rows are fetched only when there are some.
 
@@ -82,76 +83,110 @@ def upsert_by_job(
         key: Its external id.
         content: The rows as comma-separated values, 100 MB at most; iterated once more when an upload is lost.
         rows: How many there are.
-
-    Returns:
-        Why rows were refused, by key in lower case; those that are not named were taken.
-
-    Raises:
-        ConfigurationError: Salesforce cannot do anything with the file: an unknown field.
-        TransientError: The job failed, was aborted, or does not end. The rows may be sent again.
     """
-    job = _wait(connection, _submitted(connection, object_name, key, content), rows)
-    if job["state"] != "JobComplete":
-        raise _broken(job)
-    done, failed = int(job["numberRecordsProcessed"]), int(job["numberRecordsFailed"])
-    if rows not in (done, done + failed):  # whether the first number contains the second is not written anywhere
-        raise TransientError(f"The bulk job {job['id']} ended after {done:,} of {rows:,} rows", system=SYSTEM)
-    return _refused(connection, job["id"], key) if failed else {}
 
+    def __init__(self, connection: Connection, object_name: str, key: str, content: Iterable[bytes], rows: int) -> None:
+        self._connection = connection
+        self._wanted = {"object": object_name, "operation": "upsert", "externalIdFieldName": key, "contentType": "CSV"}
+        self._key = key
+        self._content = content
+        self._rows = rows
+        self._id = ""
+        self._job: Mapping[str, Any] = {}
+        self._begun_seconds = 0.0
 
-def _submitted(connection: Connection, object_name: str, key: str, content: Iterable[bytes]) -> str:
-    """Id of a job that has its rows. It has not begun: when an upload is lost, another job takes its place."""
-    wanted = {"object": object_name, "operation": "upsert", "externalIdFieldName": key, "contentType": "CSV"}
-    attempt = 1
-    while True:
-        job_id = str(connection.send("POST", _JOBS, {**wanted, "lineEnding": "LF"})["id"])
+    def hand_in(self) -> None:
+        """Upload the rows to a job that has not begun: when an upload is lost, another job takes its place.
+
+        Raises:
+            TransientError: Salesforce is not available, or its answers were lost again and again.
+        """
+        attempt = 1
+        while True:
+            self._id = str(self._connection.send("POST", _JOBS, {**self._wanted, "lineEnding": "LF"})["id"])
+            try:
+                return self._connection.upload(f"{self._path}/batches", self._content)
+            except UnknownOutcomeError:
+                self.give_up()
+                if attempt == _UPLOADS:
+                    raise
+                attempt += 1
+
+    def begin(self) -> None:
+        """Give the signal to begin. When the answer is lost, the job itself tells whether the signal came."""
         try:
-            connection.upload(f"{_JOBS}/{job_id}/batches", content)
-            return job_id
+            self._job = dict(self._signal("UploadComplete"))
         except UnknownOutcomeError:
-            _abort(connection, job_id)
-            if attempt == _UPLOADS:
-                raise
-            attempt += 1
+            self._job = self._connection.get(self._path)
+            if self._job["state"] == "Open":
+                self._job = dict(self._signal("UploadComplete"))
+        self._begun_seconds = time.monotonic()
+
+    def finish(self) -> dict[str, ConnectorError]:
+        """Wait until all rows are done.
+
+        Returns:
+            Why rows were refused, by key in lower case; those that are not named were taken.
+
+        Raises:
+            ConfigurationError: Salesforce cannot do anything with the file: an unknown field.
+            TransientError: The job failed, was aborted, or does not end. The rows may be sent again.
+        """
+        self._wait()
+        job = self._job
+        if job["state"] != "JobComplete":
+            raise _broken(job)
+        done, failed = int(job["numberRecordsProcessed"]), int(job["numberRecordsFailed"])
+        if self._rows not in (done, done + failed):  # whether the first contains the second is not written anywhere
+            words = f"The bulk job {job['id']} ended after {done:,} of {self._rows:,} rows"
+            raise TransientError(words, system=SYSTEM)
+        return self._refused() if failed else {}
+
+    def give_up(self) -> None:
+        """Tidy up. A job that is left over does no harm: one that was not begun is forgotten after a week."""
+        with suppress(ConfigurationError, UnknownOutcomeError):
+            self._signal("Aborted")
+
+    @property
+    def _path(self) -> str:
+        return f"{_JOBS}/{self._id}"
+
+    def _signal(self, state: str) -> Any:
+        return self._connection.submit("PATCH", self._path, {"state": state})
+
+    def _wait(self) -> None:
+        pause = max(_FIRST_LOOK_SECONDS, self._rows / _ROWS_PER_SECOND) - self._seconds
+        while self._job["state"] in ("Open", "UploadComplete", "InProgress"):
+            if self._seconds > _LONGEST_JOB_SECONDS:
+                self.give_up()
+                words = f"The bulk job {self._id} has not ended within an hour and was aborted"
+                raise TransientError(words, system=SYSTEM)
+            time.sleep(max(pause, 0.0))
+            self._job = self._connection.get(self._path)
+            pause = _next_pause(self._seconds, int(self._job.get("numberRecordsProcessed") or 0), self._rows)
+
+    @property
+    def _seconds(self) -> float:
+        """Seconds since the job began."""
+        return time.monotonic() - self._begun_seconds
+
+    def _refused(self) -> dict[str, ConnectorError]:
+        results = io.StringIO(self._connection.download(f"{self._path}/failedResults"), newline="")
+        return {row[self._key].strip().lower(): result_error(row["sf__Error"]) for row in csv.DictReader(results)}
 
 
-def _abort(connection: Connection, job_id: str) -> None:
-    """Tidy up. A job that is left over does no harm: one that was not begun is forgotten after a week."""
-    with suppress(ConfigurationError, UnknownOutcomeError):
-        connection.submit("PATCH", f"{_JOBS}/{job_id}", {"state": "Aborted"})
+def _next_pause(passed: float, done: int, rows: int) -> float:
+    """Seconds until a job should be through, at its pace so far; as long as it took already while nothing is done.
 
-
-def _wait(connection: Connection, job_id: str, rows: int) -> Mapping[str, Any]:
-    """The job when it has ended."""
-    job = _started(connection, job_id)
-    pause = max(_SHORTEST_PAUSE_SECONDS, rows / _ROWS_PER_SECOND)
-    deadline = time.monotonic() + _LONGEST_JOB_SECONDS
-    while job["state"] in ("Open", "UploadComplete", "InProgress"):
-        if time.monotonic() > deadline:
-            _abort(connection, job_id)
-            raise TransientError(f"The bulk job {job_id} has not ended within an hour and was aborted", system=SYSTEM)
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-        job = connection.get(f"{_JOBS}/{job_id}")
-    return job
-
-
-def _started(connection: Connection, job_id: str) -> Mapping[str, Any]:
-    """The job after the signal to begin. When the answer is lost, the job itself tells whether the signal came."""
-    path = f"{_JOBS}/{job_id}"
-    try:
-        return dict(connection.submit("PATCH", path, {"state": "UploadComplete"}))
-    except UnknownOutcomeError:
-        job = connection.get(path)
-        return dict(connection.submit("PATCH", path, {"state": "UploadComplete"})) if job["state"] == "Open" else job
+    Example:
+        >>> _next_pause(2.0, 2_000, 10_000), _next_pause(4.0, 0, 10_000), _next_pause(2.0, 9_999, 10_000)
+        (8.0, 4.0, 1.0)
+    """
+    left = passed * (rows - done) / done if done else passed
+    return min(max(left, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
 
 
 def _broken(job: Mapping[str, Any]) -> ConnectorError:
     words = f"The bulk job {job['id']} is {job['state']}: {job.get('errorMessage') or 'no reason was given'}"
     mistaken = str(job.get("errorMessage") or "").startswith(_OUR_MISTAKES)
     return ConfigurationError(words, system=SYSTEM) if mistaken else TransientError(words, system=SYSTEM)
-
-
-def _refused(connection: Connection, job_id: str, key: str) -> dict[str, ConnectorError]:
-    results = io.StringIO(connection.download(f"{_JOBS}/{job_id}/failedResults"), newline="")
-    return {row[key].strip().lower(): result_error(row["sf__Error"]) for row in csv.DictReader(results)}

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field
 
+from prefect_crm_erp.blocks.crm.under_way import UnderWay
 from prefect_crm_erp.blocks.form import OrderedForm
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import SystemInfo
@@ -458,6 +459,17 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
             TransientError: The system is not available. The same call may be made again.
         """
         raise UnsupportedRecordError(f"{self.system} does not keep documents of an ERP", system=self.system)
+
+    def begin_documents(self, rows: Sequence[DocumentRow]) -> UnderWay:
+        """As `write_documents`, in two steps: something else can be done while the CRM takes the lines in.
+
+        When it returns, the documents themselves have been answered for; what belongs to them may be under way.
+
+        Raises:
+            TransientError: The system is not available. The same call may be made again.
+        """
+        results = self.write_documents(rows)
+        return UnderWay(dict(enumerate(results)), lambda: results)
 
     def delete_documents(self, object: DocumentObject, erp_ids: Sequence[str]) -> list[Upserted]:
         """Delete copies by their `erp_id`, with what belongs to them; one that is not there counts as done."""
