@@ -312,7 +312,10 @@ class SalesOrder(Record):
     """A sales order of an ERP, in its transaction currency."""
 
     key: str = Field(
-        description="18-character id of the CRM record that it comes from; empty for an order that was born in the ERP."
+        description=(
+            "18-character id of the CRM record that it comes from, with the place of the order where that is divided; "
+            "empty for an order that was born in the ERP."
+        )
     )
     company_id: str
     customer_id: str = Field(description="ERP id of the customer.")

@@ -15,7 +15,7 @@ from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.models.outcomes import Verdict
 from prefect_crm_erp.models.records import Account, Deal
 from prefect_crm_erp.models.routing import Policy
-from prefect_crm_erp.models.routing_facts import Choice, Explanation, Fact, Facts, Rule
+from prefect_crm_erp.models.routing_facts import Choice, Choices, Explanation, Fact, Facts, Rule
 
 
 class ErpSlot(StrEnum):
@@ -24,6 +24,13 @@ class ErpSlot(StrEnum):
     MAIN = "main"
     SECOND = "second"
     THIRD = "third"
+
+
+class SeveralCompanies(StrEnum):
+    """What becomes of a deal whose lines lead to several subsidiaries."""
+
+    REVIEW = "review"
+    SPLIT = "split"
 
 
 class Subsidiary(BaseModel):
@@ -96,7 +103,7 @@ class RoutingRule(BaseModel):
     product_lines: list[str] = Field(
         default_factory=list,
         title="Product lines",
-        description="Product lines of the deal's lines; a deal whose lines lead to several subsidiaries is reviewed.",
+        description="Product lines of the deal's lines; where they lead to several subsidiaries, the policy for that.",
     )
     record_types: list[str] = Field(
         default_factory=list,
@@ -128,6 +135,27 @@ class Route:
     rule: str
 
 
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Where the lines of a deal go that is divided among several subsidiaries.
+
+    Attributes:
+        by_line: The route of each line, in their order.
+    """
+
+    by_line: tuple[Route, ...]
+
+    @property
+    def names(self) -> str:
+        """Names of the subsidiaries, each once: `US + UK`."""
+        return " + ".join(dict.fromkeys(route.subsidiary.name for route in self.by_line))
+
+    @property
+    def rule(self) -> str:
+        """What chose them, for people."""
+        return "; ".join(dict.fromkeys(f"{route.subsidiary.name} by {route.rule}" for route in self.by_line))
+
+
 class SubsidiaryRouting(OrderedForm, Block):
     """Which subsidiary an order belongs to: the account's field, else the rules in order, else the country.
 
@@ -157,6 +185,14 @@ class SubsidiaryRouting(OrderedForm, Block):
         default_factory=list,
         title="Rules",
         description="Asked from first to last when the account names no subsidiary; the first that matches decides.",
+    )
+    several_companies: SeveralCompanies = Field(
+        default=SeveralCompanies.REVIEW,
+        title="Deals of several companies",
+        description=(
+            "A deal whose lines lead to several subsidiaries is reviewed by a person, or split: one order for each "
+            "subsidiary, with its lines only."
+        ),
     )
     product_line_field: str = Field(
         default="Family",
@@ -194,7 +230,12 @@ class SubsidiaryRouting(OrderedForm, Block):
         Raises:
             ValueError: When the policy contradicts itself, or names what does not exist.
         """
-        return RoutingTable(self.subsidiaries, self.rules, countries, states)
+        return RoutingTable(self.subsidiaries, self.rules, countries, states, divides=self.divides)
+
+    @property
+    def divides(self) -> bool:
+        """Whether a deal may become several orders."""
+        return self.several_companies is SeveralCompanies.SPLIT
 
     def crm_fields(self) -> RoutingFields:
         """What the rules ask of the CRM besides what is read anyway."""
@@ -221,6 +262,8 @@ class RoutingTable:
         rules: Sequence[RoutingRule] = (),
         countries: Mapping[str, str] | None = None,
         states: Mapping[str, str] | None = None,
+        *,
+        divides: bool = False,
     ) -> None:
         self.by_name = {each.name: each for each in subsidiaries}
         if len(self.by_name) < len(subsidiaries):
@@ -228,10 +271,10 @@ class RoutingTable:
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"The subsidiary {twice!r} stands twice.")
         own = {each.name: each.countries for each in subsidiaries}
-        self._policy = Policy(own, [rule.compiled() for rule in rules], countries, states)
+        self._policy = Policy(own, [rule.compiled() for rule in rules], countries, states, divides=divides)
         self.by_country = {code: self.by_name[name] for code, name in self._policy.by_country.items()}
 
-    def route(self, account: Account, deal: Deal | None = None) -> Route | Verdict:
+    def route(self, account: Account, deal: Deal | None = None) -> Route | Routes | Verdict:
         """Where a deal goes, or an account without one.
 
         Args:
@@ -239,9 +282,11 @@ class RoutingTable:
             deal: Its deal; rules that ask for facts of a deal do not apply without one.
 
         Returns:
-            The route, or the verdict that sends the record to Pending Review.
+            The route, the routes of a deal that is divided, or the verdict that sends the record to Pending Review.
         """
         outcome = self._policy.route(_facts(account, deal))
+        if isinstance(outcome, Choices):
+            return Routes(tuple(self.taken(choice) for choice in outcome.by_line))
         return self.taken(outcome) if isinstance(outcome, Choice) else outcome
 
     def explain(self, account: Account, deal: Deal | None = None) -> Explanation:
