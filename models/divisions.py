@@ -1,4 +1,4 @@
-"""Deals of several subsidiaries: the keys of their parts, what the ledger keeps of them, and how amounts are shared out.
+"""Deals of several subsidiaries: keys of their parts, what the ledger keeps of them, and how amounts are shared out.
 
 A part is known by the deal's own id and by the place of its order: the ERP connection and the company there. So the key
 of a part is the same in every run, whatever the subsidiary is called, and no two parts share one.

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.divisions import Division, part_key
 from prefect_crm_erp.models.outcomes import Queue, Verdict
-from prefect_crm_erp.models.records import SalesOrder
+from prefect_crm_erp.models.records import OrderStatus, SalesOrder
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.parts import Part, slot_of
 from prefect_crm_erp.tasks.recognise import VIA
@@ -33,7 +33,7 @@ def leave_to_former(run: Run, items: Sequence[Item], unknown: Mapping[str, str])
     for item in items:
         sent = unknown.get(item.deal_key)
         if item.verdict is None and sent is not None and not sent.startswith(VIA):
-            for slot, key in _former_keys(run, item, sent):
+            for slot, key in (*_former_keys(run, item, sent), *_outdated(item, unknown)):
                 suspects.setdefault(slot, {}).setdefault(key, []).append(item)
     for slot, by_key in suspects.items():
         _look_up(run, slot, by_key)
@@ -61,17 +61,29 @@ def _former_keys(run: Run, item: Item, sent: str) -> Iterator[tuple[ErpSlot, str
             run.wait([item], f"A part of it was sent to the {slot.value} ERP, which is not connected", "Unfinished")
 
 
+def _outdated(item: Item, unknown: Mapping[str, str]) -> Iterator[tuple[ErpSlot, str]]:
+    """Keys of the deal's parts that were sent with other lines than they have now."""
+    for part in item.whole.parts if isinstance(item, Part) else ():
+        if unknown.get(part.key, part.content_digest()) != part.content_digest():
+            yield part.slot, part.key
+
+
 def _look_up(run: Run, slot: ErpSlot, by_key: Mapping[str, Sequence[Item]]) -> None:
     concerned = list({id(item): item for items in by_key.values() for item in items}.values())
     if not run.is_up(slot, concerned):
         return
     with run.guard(slot, concerned):
         erp = run.erps[slot]
-        for key, orders in erp.find(SalesOrder, list(by_key)).items():
+        for key, found in erp.find(SalesOrder, list(by_key)).items():
+            own = {part.key for item in by_key[key] if isinstance(item, Part) for part in item.whole.parts}
+            # A draft of a part that there still is will be brought to what the part has now.
+            orders = [each for each in found if key not in own or each.status is not OrderStatus.DRAFT]
+            if not orders:
+                continue
             numbers = ", ".join(each.number or str(each.erp_id) for each in orders)
             reason = (
-                f"{erp.system} has {numbers} of this deal, from before its lines led elsewhere; cancel it there, or undo "
-                "the change of the routing or of the deal"
+                f"{erp.system} has {numbers} of this deal, from before its lines led elsewhere; cancel it there, or "
+                "undo the change of the routing or of the deal"
             )
             for item in by_key[key]:
                 item.verdict = Verdict.queued(Queue.MANUAL_REVIEW, reason, error="DividedOtherwise")

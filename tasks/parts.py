@@ -91,7 +91,7 @@ class Part(Item):
         return {self.key: self.content_digest(), self.deal_key: str(division)}
 
     def is_at(self, reference: CrossReference) -> bool:
-        """Whether an order of the deal is in its place; where only the connection is known, it must be its only part."""
+        """Whether an order of the deal is in its place; by the connection alone, if that has no other part."""
         if reference.erp != self.slot.value:
             return False
         if self.company is not None:

@@ -76,8 +76,8 @@ class Preflight(ABC):
             other = seen.setdefault((each.erp, company.id), each.name) if company else each.name
             if company and other != each.name:
                 raise ConfigurationError(
-                    f"The subsidiaries {other!r} and {each.name!r} are the same company, {company.name}, so that a deal "
-                    "of both cannot be split; make them one subsidiary, or let deals of several companies be reviewed",
+                    f"The subsidiaries {other!r} and {each.name!r} are the same company, {company.name}, so that a "
+                    "deal of both cannot be split; make them one, or let deals of several companies be reviewed",
                     system=self.erps[each.erp].system,
                 )
 
