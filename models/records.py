@@ -325,6 +325,8 @@ class SalesOrder(Record):
     customer_reference: str | None = None
     description: str | None = None
     payment_terms: str | None = None
+    price_list: str | None = Field(default=None, description="Price list that it is to name, as the ERP calls it.")
+    tax_rule: str | None = Field(default=None, description="Rule that it is to be taxed by, as the ERP calls it.")
     billing: Address = Address()
     shipping: Address = Address()
     erp_id: str | None = None

@@ -265,7 +265,16 @@ def order_changes(order: SalesOrder | None) -> list[Change]:
     """A new order, field by field, for the audit trail and a dry run."""
     if order is None:
         return []
-    header = ("currency", "order_date", "payment_terms", "customer_reference", "description", "customer_id")
+    header = (
+        "currency",
+        "order_date",
+        "payment_terms",
+        "price_list",
+        "tax_rule",
+        "customer_reference",
+        "description",
+        "customer_id",
+    )
     values = [(f"order.{name}", getattr(order, name)) for name in header]
     values += [
         (f"order.line {position}", f"{plain(line.quantity)} × {line.sku} at {line.unit_price:f}")

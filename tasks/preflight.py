@@ -91,6 +91,28 @@ class Preflight(ABC):
                 if subsidiary.erp is slot:
                     self._check_subsidiary(subsidiary)
 
+    def check_order_settings(self) -> None:
+        """See that the ERPs can do what the subsidiaries want of their orders; one that does not answer is left alone.
+
+        Raises:
+            ConfigurationError: One of them cannot; the message says what and why.
+        """
+        for subsidiary in self.integration.routing.subsidiaries:
+            slot = subsidiary.erp
+            if subsidiary.order_settings.wanted and self.is_up(slot, ()):
+                with self.guard(slot, ()):
+                    self._check_order_settings(subsidiary)
+
+    def _check_order_settings(self, subsidiary: Subsidiary) -> None:
+        company, erp = self.company(subsidiary.erp, subsidiary.company), self.erps[subsidiary.erp]
+        unfit = erp.unfit_settings(company, subsidiary.order_settings)
+        if unfit:
+            raise ConfigurationError(
+                f"Subsidiary {subsidiary.name!r}: {'; '.join(unfit)}. Add it in the ERP, or correct the Subsidiary "
+                "Routing",
+                system=erp.system,
+            )
+
     def check_territories(self) -> None:
         """See that the ERPs have the field with the territory, where territories are compared.
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from prefect_crm_erp.blocks.crm.base import RoutingFields
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
+from prefect_crm_erp.models.capabilities import OrderSettings
 from prefect_crm_erp.models.outcomes import Verdict
 from prefect_crm_erp.models.records import Account, Deal
 from prefect_crm_erp.models.routing import Policy
@@ -65,6 +66,35 @@ class Subsidiary(BaseModel):
         title="Restricted items",
         description="SKUs that this subsidiary does not sell; a deal with one of them is reviewed.",
     )
+
+    price_list: str | None = Field(
+        default=None,
+        title="Price list",
+        description="Price list of the ERP that its orders name, their prices stay the deal's; none when empty.",
+    )
+    tax_rule: str | None = Field(
+        default=None,
+        title="Tax rule",
+        description=(
+            "Tax rule of the ERP for its orders, but for those of customers with a rule of their own; the company's "
+            "default when empty."
+        ),
+    )
+    order_prefix: str | None = Field(
+        default=None,
+        title="Order prefix",
+        description="What the numbers of its orders begin with in the ERP, like UK-; any when empty.",
+    )
+
+    @property
+    def order_settings(self) -> OrderSettings:
+        """What it wants of its orders in the ERP."""
+        return OrderSettings(self.price_list, self.tax_rule, self.order_prefix)
+
+    @field_validator("price_list", "tax_rule", "order_prefix")
+    @classmethod
+    def _none_if_blank(cls, text: str | None) -> str | None:
+        return (text or "").strip() or None
 
     @field_validator("currency")
     @classmethod
