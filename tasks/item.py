@@ -18,7 +18,8 @@ class Item(Traveller):
     """One deal on its way.
 
     Attributes:
-        deal: The deal as it was read.
+        deal: The deal as it was read, then as it was put right on the way.
+        as_read: The deal as it was read.
         order: The sales order: as it will be sent, then as it stands in the ERP.
         valuation: What it is worth beyond its currency; None while that need not be looked at.
         expected: Total without tax that the ERP must arrive at, in the deal's currency.
@@ -27,11 +28,11 @@ class Item(Traveller):
             authorised beforehand; None when it may.
     """
 
-    __slots__ = ("bindings", "deal", "expected", "left_to_people", "order", "valuation")
+    __slots__ = ("as_read", "bindings", "deal", "expected", "left_to_people", "order", "valuation")
 
     def __init__(self, deal: Deal) -> None:
         super().__init__()
-        self.deal = deal
+        self.deal = self.as_read = deal
         self.bindings: tuple[CrossReference, ...] = ()
         self.order: SalesOrder | None = None
         self.expected: Decimal = ZERO
@@ -88,12 +89,19 @@ class Item(Traveller):
         return {self.key: self.content_digest()}
 
     def content_digest(self) -> str:
-        """Fingerprint of what the order is made of; other changes of the deal do not touch the order."""
-        deal = self.deal
+        """Fingerprint of what the order is made of, as the CRM says it; other changes do not touch the order."""
+        deal = self.as_read
         lines = [
             [line.sku, line.quantity, line.amount, line.description, line.unit, line.custom] for line in deal.lines
         ]
-        content: list[Any] = [lines, self.currency, deal.header_discount_percent, deal.shipping, deal.tax or ZERO]
+        currency = (deal.currency or "").upper()
+        content: list[Any] = [
+            lines or deal.total,
+            currency,
+            deal.header_discount_percent,
+            deal.shipping,
+            deal.tax or ZERO,
+        ]
         return fingerprint([*content, deal.customer_reference, self.account_key, deal.custom])
 
     def evaluation_digest(self) -> str:
