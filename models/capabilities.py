@@ -68,6 +68,27 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderSettings:
+    """What a company wants of its orders in its ERP, by the names that the ERP knows; None leaves it to the ERP.
+
+    Attributes:
+        price_list: Price list that its orders name.
+        tax_rule: Rule that its orders are taxed by.
+        order_prefix: What the numbers of its orders begin with.
+    """
+
+    price_list: str | None = None
+    tax_rule: str | None = None
+    order_prefix: str | None = None
+
+    @property
+    def wanted(self) -> list[str]:
+        """What is asked for, in words."""
+        named = {"price list": self.price_list, "tax rule": self.tax_rule, "order prefix": self.order_prefix}
+        return [f"{what} {name!r}" for what, name in named.items() if name]
+
+
+@dataclass(frozen=True, slots=True)
 class SystemInfo:
     """What a system says of itself when the connection is checked.
 

@@ -138,6 +138,10 @@ class Valuation(BaseModel):
         """Whether the rate is the ERP's own."""
         return self.rate_source == RateSource.ERP.value
 
+    def of_crm_only(self) -> Valuation:
+        """The CRM's value alone, of a deal whose orders are in books of several currencies."""
+        return Valuation(crm_amount=self.crm_amount, crm_currency=self.crm_currency)
+
     def __str__(self) -> str:
         """Both amounts and the rate, for people."""
         crm = f"{self.crm_amount:,} {self.crm_currency}" if self.crm_amount is not None else "unknown"

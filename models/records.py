@@ -312,7 +312,10 @@ class SalesOrder(Record):
     """A sales order of an ERP, in its transaction currency."""
 
     key: str = Field(
-        description="18-character id of the CRM record that it comes from; empty for an order that was born in the ERP."
+        description=(
+            "18-character id of the CRM record that it comes from, with the place of the order where that is divided; "
+            "empty for an order that was born in the ERP."
+        )
     )
     company_id: str
     customer_id: str = Field(description="ERP id of the customer.")
@@ -322,6 +325,8 @@ class SalesOrder(Record):
     customer_reference: str | None = None
     description: str | None = None
     payment_terms: str | None = None
+    price_list: str | None = Field(default=None, description="Price list that it is to name, as the ERP calls it.")
+    tax_rule: str | None = Field(default=None, description="Rule that it is to be taxed by, as the ERP calls it.")
     billing: Address = Address()
     shipping: Address = Address()
     erp_id: str | None = None

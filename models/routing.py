@@ -13,7 +13,7 @@ from typing import Final
 from prefect_crm_erp.models.geography import country_code, country_name, state_code
 from prefect_crm_erp.models.keys import fold
 from prefect_crm_erp.models.outcomes import Queue, Verdict
-from prefect_crm_erp.models.routing_facts import Answer, Choice, Explanation, Fact, Facts, Rule, Said
+from prefect_crm_erp.models.routing_facts import Answer, Choice, Choices, Explanation, Fact, Facts, Rule, Said
 from prefect_crm_erp.models.routing_rules import RuleSet, first, known_country, listed
 
 FIELD_STEP: Final = "Subsidiary field of the account"
@@ -38,6 +38,7 @@ class Policy:
         rules: The rules, in their order.
         countries: The company's own spellings of countries, with their ISO codes.
         states: The company's own spellings of states, with their codes.
+        divides: Whether a deal whose lines lead to several subsidiaries is divided among them, instead of reviewed.
 
     Attributes:
         by_country: Name of the subsidiary by ISO 3166-1 alpha-2 code.
@@ -58,7 +59,10 @@ class Policy:
         rules: Sequence[Rule] = (),
         countries: Mapping[str, str] | None = None,
         states: Mapping[str, str] | None = None,
+        *,
+        divides: bool = False,
     ) -> None:
+        self._divides = divides
         self._by_name: dict[str, str] = {}
         for name in subsidiaries:
             if self._by_name.setdefault(fold(name), name) != name:
@@ -81,8 +85,12 @@ class Policy:
 
     # ---------------------------------------------------------------- routing
 
-    def route(self, facts: Facts) -> Choice | Verdict:
-        """Where a record goes; the verdict sends it to Pending Review and says why."""
+    def route(self, facts: Facts) -> Choice | Choices | Verdict:
+        """Where a record goes; the verdict sends it to Pending Review and says why.
+
+        Lines whose product has no product line follow the others. Where those do not agree and the deal is divided,
+        they go where a deal of no product line would.
+        """
         if fold(facts.subsidiary):
             return self._by_field(facts)
         place = self._place(facts)
@@ -90,7 +98,21 @@ class Policy:
         lines = _product_lines(facts) if Fact.PRODUCT_LINE in self.rules.facts else _NO_LINES
         if len(lines) == 1:
             return self._chosen(shared & self._of_line(lines[0]), facts, place)
-        return _agreed({each: self._chosen(shared & self._of_line(each), facts, place) for each in lines}, facts)
+        found = {each: self._chosen(shared & self._of_line(each), facts, place) for each in lines}
+        if self._divides and _disagree(found):
+            return self._divided(found, facts, shared, place)
+        return _agreed(found, facts)
+
+    def _divided(
+        self, found: dict[str | None, Choice | Verdict], facts: Facts, shared: int, place: _Place
+    ) -> Choices | Choice | Verdict:
+        """The choice of each line; a deal with a line that leads nowhere is for a person as a whole."""
+        by_line = {fold(each): outcome for each, outcome in found.items()}
+        if any(not fold(line.product_line) for line in facts.lines):
+            by_line[""] = found[None] = self._chosen(shared & self._of_line(None), facts, place)
+        outcomes = [by_line[fold(line.product_line)] for line in facts.lines]
+        choices = tuple(outcome for outcome in outcomes if isinstance(outcome, Choice))
+        return Choices(choices) if len(choices) == len(outcomes) else _agreed(found, facts)
 
     def explain(self, facts: Facts) -> Explanation:
         """Where a record goes, which step decided, and what every other step says."""
@@ -146,7 +168,10 @@ class Policy:
 
     def _steps(self, facts: Facts, place: _Place) -> Iterator[Said]:
         is_open, shared = not fold(facts.subsidiary), self._holding(facts, place)
-        deciding = {first(shared & self._of_line(each)) for each in _product_lines(facts)} if is_open else set()
+        lines = _product_lines(facts)
+        if self._divides and len(lines) > 1 and any(not fold(line.product_line) for line in facts.lines):
+            lines = (*lines, None)
+        deciding = {first(shared & self._of_line(each)) for each in lines} if is_open else set()
         yield self._field_says(facts)
         for position in range(len(self.rules.rules)):
             yield self._rule_says(position, facts, place, position in deciding)
@@ -200,9 +225,13 @@ def _product_lines(facts: Facts) -> tuple[str | None, ...]:
     return tuple(text for folded, text in named.items() if folded) or _NO_LINES
 
 
+def _disagree(found: Mapping[str | None, Choice | Verdict]) -> bool:
+    return len({outcome.subsidiary if isinstance(outcome, Choice) else None for outcome in found.values()}) > 1
+
+
 def _agreed(found: Mapping[str | None, Choice | Verdict], facts: Facts) -> Choice | Verdict:
     """What the product lines of a deal agree on; those that do not agree are for a person."""
-    if len({outcome.subsidiary if isinstance(outcome, Choice) else None for outcome in found.values()}) == 1:
+    if not _disagree(found):
         return next(iter(found.values()))
     parts = [f"{_lines_of(each, facts)} to {_goal(outcome)}" for each, outcome in found.items()]
     reason = (
@@ -214,7 +243,7 @@ def _agreed(found: Mapping[str | None, Choice | Verdict], facts: Facts) -> Choic
 
 def _lines_of(product_line: str | None, facts: Facts) -> str:
     labels = [line.label for line in facts.lines if fold(line.product_line) == fold(product_line)]
-    return f"{listed(labels)} of {product_line}"
+    return f"{listed(labels)} of {product_line or 'no product line'}"
 
 
 def _goal(outcome: Choice | Verdict) -> str:

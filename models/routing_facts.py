@@ -127,6 +127,27 @@ class Choice:
     rule: str
 
 
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The subsidiaries of a deal whose lines lead to several.
+
+    Attributes:
+        by_line: The choice of each line, in their order.
+    """
+
+    by_line: tuple[Choice, ...]
+
+    @property
+    def subsidiary(self) -> str:
+        """Names of the subsidiaries, each once: `US + UK`."""
+        return " + ".join(dict.fromkeys(each.subsidiary for each in self.by_line))
+
+    @property
+    def rule(self) -> str:
+        """What chose them, for people."""
+        return "; ".join(dict.fromkeys(f"{each.subsidiary} by {each.rule}" for each in self.by_line))
+
+
 class Answer(StrEnum):
     """What a rule says of a record."""
 
@@ -158,14 +179,14 @@ class Explanation:
     """Where a record goes, and what every step of the policy says of it, in their order.
 
     Attributes:
-        outcome: The choice, or the verdict that sends it to Pending Review.
+        outcome: The choice, the choices of a divided deal, or the verdict that sends it to Pending Review.
         said: One entry for each step.
     """
 
-    outcome: Choice | Verdict
+    outcome: Choice | Choices | Verdict
     said: tuple[Said, ...]
 
     @property
     def subsidiary(self) -> str | None:
-        """Name of the chosen subsidiary; None for Pending Review."""
-        return self.outcome.subsidiary if isinstance(self.outcome, Choice) else None
+        """Name of the chosen subsidiary, of several all; None for Pending Review."""
+        return self.outcome.subsidiary if isinstance(self.outcome, Choice | Choices) else None

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.blocks.crm.base import Upserted
 from prefect_crm_erp.blocks.ledger import ParkEntry, SourceRecord
 from prefect_crm_erp.blocks.policies import ErpCustomers
-from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.blocks.policies.routing import ErpSlot, Route
 from prefect_crm_erp.models.geography import country_name
 from prefect_crm_erp.models.matching import match_customer
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow, Verdict
@@ -127,7 +127,7 @@ class _Adoption:
     def _account(self, customer: Customer) -> Account:
         """The account that a customer becomes, in the CRM's spelling."""
         terms = customer.payment_terms
-        return Account(
+        account = Account(
             crm_id="",
             erp_id=erp_reference(self.slot, str(customer.erp_id)),
             name=customer.name,
@@ -139,6 +139,20 @@ class _Adoption:
             shipping=_named(customer.shipping),
             **({"currency": customer.currency} if customer.currency else {}),
         )
+        return account.model_copy(update={"subsidiary": self._subsidiary(customer, account)})
+
+    def _subsidiary(self, customer: Customer, account: Account) -> str | None:
+        """The subsidiary that the new account names: the one that sells to the customer, else the one of its country.
+
+        None where that is not certain, or where the CRM does not offer it; then the account is routed as any other.
+        """
+        here = [each for each in self.run.integration.routing.subsidiaries if each.erp is self.slot]
+        sellers = [each for each in here if self.run.company(self.slot, each.company).id in customer.companies]
+        routed = self.run.routing.route(account)
+        chosen = sellers[0] if len(sellers) == 1 else routed.subsidiary if isinstance(routed, Route) else None
+        if chosen is None or chosen.erp is not self.slot or (customer.companies and chosen not in sellers):
+            return None
+        return None if self.run.crm.missing_choices({"subsidiary": [chosen.name]}) else chosen.name
 
     # ---------------------------------------------------------------- links
 

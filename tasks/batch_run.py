@@ -82,6 +82,7 @@ class BatchRun(Run):
         """
         self.crm.check()
         self.check_erps((MappedRecord.ACCOUNT,))
+        self.check_order_settings()
         self.check_territories()
         self.check_code_lists()
         self._check_scenarios()

@@ -66,8 +66,9 @@ def _require_currency(run: Run, slot: ErpSlot, item: Item) -> None:
 
 def _order(run: Run, slot: ErpSlot, item: Item) -> tuple[Decimal, SalesOrder]:
     deal, customer, company = item.deal, item.customer, item.company
-    if customer is None or company is None:
+    if customer is None or company is None or item.route is None:
         raise LookupError(f"{item.key} was not matched before it was converted")
+    settings = item.route.subsidiary.order_settings
     products = run.products[slot, company.id]
     lines = discounted_lines(deal) + _shipping_line(run, deal)
     order_lines = [part for line in lines for part in _order_lines(run, slot, line, products, item.currency)]
@@ -81,6 +82,8 @@ def _order(run: Run, slot: ErpSlot, item: Item) -> tuple[Decimal, SalesOrder]:
         customer_reference=clean_text(deal.customer_reference),
         description=clean_text(deal.name),
         payment_terms=customer.payment_terms,
+        price_list=settings.price_list,
+        tax_rule=settings.tax_rule,
         billing=customer.billing,
         shipping=customer.shipping,
         custom=_mapped(run, MappedRecord.DEAL, deal.custom),

@@ -17,6 +17,7 @@ from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE
 from prefect_crm_erp.blocks.integration import Integration
 from prefect_crm_erp.blocks.ledger import CrossReference, LedgerStore
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.divisions import PartPrint
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.exchange import CrmRates, ExchangeRate, RateError, Variance
 from prefect_crm_erp.models.money import ZERO
@@ -259,7 +260,8 @@ def _found(run: CurrencyRun, placed: Placed, deal: Deal | None) -> Compared:
 
 
 def _judged(run: CurrencyRun, placed: Placed, order: SalesOrder, deal: Deal, found: Compared) -> Compared:
-    crm = deal_total(deal)
+    part = PartPrint.read(placed.reference.fingerprint)
+    crm = (placed.reference.crm_total if part else None) or deal_total(deal)
     erp = (order.total if deal.tax else order.untaxed) or ZERO
     found = replace(found, crm_original=crm, erp_original=erp)
     currency = (deal.currency or order.currency).upper()

@@ -8,6 +8,7 @@ from typing import Any
 from prefect_crm_erp.blocks.crm.base import DocumentRow
 from prefect_crm_erp.blocks.ledger import Document
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.divisions import deal_key
 from prefect_crm_erp.models.documents import Delivery, Invoice, InvoiceType
 from prefect_crm_erp.models.keys import fingerprint
 from prefect_crm_erp.models.records import SalesOrder
@@ -96,7 +97,7 @@ class DocumentItem(Traveller):
     def order_keys(self) -> tuple[str, ...]:
         """Keys of the CRM records that its orders come from."""
         if isinstance(self.document, SalesOrder):
-            return (self.document.key,) if self.document.key else ()
+            return (deal_key(self.document.key),) if self.document.key else ()
         return self.document.order_keys if isinstance(self.document, Invoice | Delivery) else ()
 
     @property

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE, CrmObject, CustomFields, RoutingFields
-from prefect_crm_erp.blocks.policies.routing import Route, RoutingTable, SubsidiaryRouting
+from prefect_crm_erp.blocks.policies.routing import Route, Routes, RoutingTable, SubsidiaryRouting
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.keys import chunks
+from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Account, Deal, DealSource
 from prefect_crm_erp.models.routing_facts import Explanation
+from prefect_crm_erp.tasks.convert import crm_total
 from prefect_crm_erp.tasks.extract import PAGE_SIZE
 from prefect_crm_erp.tasks.run import Run
 from prefect_crm_erp.tasks.tables import ROWS_SHOWN
 
 PENDING = Queue.PENDING_REVIEW.value
 """Where a record goes that no rule decides."""
+NO_CURRENCY = "without currency"
+"""Stands for the currency of deals that have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class Routings:
         today: How many records go where.
         then: The same by the other policy.
         moves: How many records move, by where from and where to.
+        amounts: Totals without tax of the deals that move, by where from and where to and by currency.
         rows: The first records, with what each step says; those that move come besides.
     """
 
@@ -105,6 +111,7 @@ class Routings:
         self.today: Counter[str] = Counter()
         self.then: Counter[str] = Counter()
         self.moves: Counter[tuple[str, str]] = Counter()
+        self.amounts: dict[tuple[str, str], dict[str, Decimal]] = {}
         self.rows: list[Explained] = []
         self.moving: list[Explained] = []
 
@@ -239,9 +246,19 @@ def _ask(routings: Routings, subject: Subject, other_deal: Deal | None) -> None:
     moves = then != today and subject.order_number is None
     if moves:
         routings.moves[today, then] += 1
+        _add_amount(routings.amounts.setdefault((today, then), {}), subject.deal)
     kept = routings.moving if moves else routings.rows
     if len(kept) < ROWS_SHOWN:
         kept.append(_explained(routings, subject, other_deal))
+
+
+def _add_amount(sums: dict[str, Decimal], deal: Deal | None) -> None:
+    """Add what a deal is worth: its lines after discounts; its total, where the CRM says no lines."""
+    if deal is None or not (deal.lines or deal.total):
+        return
+    currency = (deal.currency or NO_CURRENCY).upper()
+    amount = crm_total(deal) - (deal.tax or ZERO) if deal.lines else (deal.total or ZERO)
+    sums[currency] = sums.get(currency, ZERO) + amount
 
 
 def _explained(routings: Routings, subject: Subject, other_deal: Deal | None) -> Explained:
@@ -253,5 +270,7 @@ def _explained(routings: Routings, subject: Subject, other_deal: Deal | None) ->
 
 
 def _goal(table: RoutingTable, account: Account | None, deal: Deal | None) -> str:
-    outcome: Route | Verdict = table.route(account or Account(crm_id=""), deal)
+    outcome: Route | Routes | Verdict = table.route(account or Account(crm_id=""), deal)
+    if isinstance(outcome, Routes):
+        return outcome.names
     return outcome.subsidiary.name if isinstance(outcome, Route) else PENDING

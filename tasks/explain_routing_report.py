@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 from prefect import task
@@ -13,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.models.outcomes import Verdict
 from prefect_crm_erp.models.routing_facts import Answer, Explanation, Said
 from prefect_crm_erp.tasks.explain_routing import PENDING, Explained, Routings
-from prefect_crm_erp.tasks.markdown import NAME_WIDTH, SENTENCE_WIDTH, link, stacked, table, text
+from prefect_crm_erp.tasks.markdown import NAME_WIDTH, SENTENCE_WIDTH, amount, link, stacked, table, text
 from prefect_crm_erp.tasks.report import artifact_key
 from prefect_crm_erp.tasks.run import Run
 from prefect_crm_erp.tasks.tables import ROWS_SHOWN, counts_table
@@ -31,6 +32,8 @@ class RoutingReport:
             decides.
         then: The same by the other policy; empty when there is none.
         moves: How many deals without an order would move, by where from and where to.
+        amounts: What these deals are worth without tax, by where from and where to and by currency; in the
+            currency's major unit.
         rows: Records with what each step says: those that move first, the first 500 of them and of the others.
         unrouted: Deals without an account, of which nothing can be said.
         absent: Named records that the CRM does not have.
@@ -50,6 +53,7 @@ class RoutingReport:
         self.today = dict(routings.today)
         self.then = dict(routings.then)
         self.moves = dict(routings.moves)
+        self.amounts = {move: dict(sorted(sums.items())) for move, sums in routings.amounts.items()}
         self.rows = [*routings.moving, *routings.rows]
         self.absent = tuple(absent)
         self.is_compared = routings.other is not None
@@ -65,7 +69,13 @@ class RoutingReport:
         if not self.moves:
             return f"None of {_records(self.records)} would move"
         ordered = sorted(self.moves.items(), key=lambda each: (-each[1], each[0]))
-        return "; ".join(f"{_records(count)} would move from {a} to {b}" for (a, b), count in ordered)
+        return "; ".join(
+            f"{_records(count)} would move from {move[0]} to {move[1]}{self._worth(move)}" for move, count in ordered
+        )
+
+    def _worth(self, move: tuple[str, str]) -> str:
+        sums = ", ".join(_money(self.amounts.get(move, {})))
+        return f" ({sums})" if sums else ""
 
     def __repr__(self) -> str:
         """The counts."""
@@ -85,6 +95,10 @@ def report_routing(run: Run, routings: Routings, absent: Sequence[str]) -> Routi
 
 def _show(name: str, markdown: str, description: str) -> None:
     create_markdown_artifact(markdown, key=artifact_key(SOURCE, name), description=description)
+
+
+def _money(sums: Mapping[str, Decimal]) -> list[str]:
+    return [amount(total, currency) for currency, total in sums.items()]
 
 
 def _records(count: int) -> str:
@@ -107,8 +121,11 @@ def _summary(report: RoutingReport) -> str:
     elif names:
         parts.append(counts_table({text(name): report.today[name] for name in names}))
     if report.moves:
-        rows = [[text(a), text(b), f"{count:,}"] for (a, b), count in Counter(report.moves).most_common()]
-        parts += ["## Moves", table(("From", "To", "Records"), rows, right={2})]
+        rows = [
+            [text(move[0]), text(move[1]), f"{count:,}", stacked(*_money(report.amounts.get(move, {})))]
+            for move, count in Counter(report.moves).most_common()
+        ]
+        parts += ["## Moves", table(("From", "To", "Records", "Amount"), rows, right={2, 3})]
     if report.unrouted:
         parts.append(f"{_records(report.unrouted)} without an account: nothing can be said of them.")
     if report.absent:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from prefect_crm_erp.blocks.ledger import CrossReference
 from prefect_crm_erp.models.exchange import Valuation
 from prefect_crm_erp.models.keys import fingerprint
 from prefect_crm_erp.models.money import ZERO
@@ -16,28 +18,41 @@ class Item(Traveller):
     """One deal on its way.
 
     Attributes:
-        deal: The deal as it was read.
+        deal: The deal as it was read, then as it was put right on the way.
+        as_read: The deal as it was read.
         order: The sales order: as it will be sent, then as it stands in the ERP.
         valuation: What it is worth beyond its currency; None while that need not be looked at.
         expected: Total without tax that the ERP must arrive at, in the deal's currency.
+        bindings: All orders that the ledger knows of the deal; `binding` is the first of them.
         left_to_people: Why the integration does not confirm the order: it fits none of the scenarios that were
             authorised beforehand; None when it may.
     """
 
-    __slots__ = ("deal", "expected", "left_to_people", "order", "valuation")
+    __slots__ = ("as_read", "bindings", "deal", "expected", "left_to_people", "order", "valuation")
 
     def __init__(self, deal: Deal) -> None:
         super().__init__()
-        self.deal = deal
+        self.deal = self.as_read = deal
+        self.bindings: tuple[CrossReference, ...] = ()
         self.order: SalesOrder | None = None
         self.expected: Decimal = ZERO
         self.left_to_people: str | None = None
         self.valuation: Valuation | None = None
 
     @property
+    def deal_key(self) -> str:
+        """18-character id of the deal."""
+        return self.deal.crm_id
+
+    @property
     def key(self) -> str:
         """18-character id of the deal: the key of its order everywhere."""
-        return self.deal.crm_id
+        return self.deal_key
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Keys that a run holds while it orders the deal."""
+        return (self.key,)
 
     @property
     def label(self) -> str:
@@ -59,13 +74,34 @@ class Item(Traveller):
         """Transaction currency of the deal, in capitals."""
         return (self.deal.currency or "").upper()
 
+    @property
+    def is_divided(self) -> bool:
+        """Whether several subsidiaries have, or are to have, an order of it."""
+        return bool(self.parts) or len(self.bindings) > 1
+
+    def take(self, references: Sequence[CrossReference]) -> None:
+        """What the ledger knows of the deal's orders."""
+        self.bindings = tuple(references)
+        self.binding = next(iter(references), None)
+
+    def intents(self) -> dict[str, str]:
+        """What is noted before it is sent, by key."""
+        return {self.key: self.content_digest()}
+
     def content_digest(self) -> str:
-        """Fingerprint of what the order is made of; other changes of the deal do not touch the order."""
-        deal = self.deal
+        """Fingerprint of what the order is made of, as the CRM says it; other changes do not touch the order."""
+        deal = self.as_read
         lines = [
             [line.sku, line.quantity, line.amount, line.description, line.unit, line.custom] for line in deal.lines
         ]
-        content: list[Any] = [lines, self.currency, deal.header_discount_percent, deal.shipping, deal.tax or ZERO]
+        currency = (deal.currency or "").upper()
+        content: list[Any] = [
+            lines or deal.total,
+            currency,
+            deal.header_discount_percent,
+            deal.shipping,
+            deal.tax or ZERO,
+        ]
         return fingerprint([*content, deal.customer_reference, self.account_key, deal.custom])
 
     def evaluation_digest(self) -> str:

@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.crm.base import CrmObject, Update
 from prefect_crm_erp.blocks.ledger import Document
+from prefect_crm_erp.models.divisions import deal_key
 from prefect_crm_erp.models.documents import Delivery, DeliveryStatus, InvoiceStatus, InvoiceType
 from prefect_crm_erp.models.errors import ConnectorError, GoneRecordError
 from prefect_crm_erp.models.money import ZERO
@@ -22,7 +23,8 @@ from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_kinds import INVOICES, ORDERS, DocumentKind
 from prefect_crm_erp.tasks.document_remember import as_document
 from prefect_crm_erp.tasks.document_run import DocumentRun
-from prefect_crm_erp.tasks.order_worth import OBJECT_OF_KEY, worth_of_orders
+from prefect_crm_erp.tasks.order_parts import told_together
+from prefect_crm_erp.tasks.order_worth import OBJECT_OF_KEY, bound_orders, worth_of_orders
 
 _LIVING = (InvoiceStatus.OPEN, InvoiceStatus.PARTLY_PAID, InvoiceStatus.PAID)
 
@@ -73,20 +75,29 @@ def _shown_at(item: DocumentItem) -> str | None:
 def _order_updates(run: DocumentRun, items: Iterable[DocumentItem]) -> Iterator[Told]:
     """Number, status, amount, worth and approval of the order, on the deal that became one and on its opportunity."""
     placed = [(item, item.document) for item in items if isinstance(item.document, SalesOrder) and item.document.key]
-    worth = worth_of_orders(run, placed)
+    bound = bound_orders(run, placed)
+    worth, together = worth_of_orders(run, placed, bound), told_together(run, placed, bound)
     for item, order in placed:
         values: dict[str, Any] = {
             "erp_order_number": order.number,
             "erp_status": order.status.value if order.status else None,
             **worth[item.key],
         }
+        approval = {"erp_pending_since": order.pending_since, "erp_approved_at": order.approved_at}
+        if item.key in together:
+            values, approval = _apart(together[item.key], approval)
         target, opportunity = OBJECT_OF_KEY.get(order.key[:3]), _shown_at(item)
         if target and target is not CrmObject.OPPORTUNITY:
-            yield Update(target, order.key, values), item
+            yield Update(target, deal_key(order.key), values), item
         if opportunity:
-            approval = {"erp_pending_since": order.pending_since, "erp_approved_at": order.approved_at}
             terms = {"erp_payment_terms": order.payment_terms}
             yield Update(CrmObject.OPPORTUNITY, opportunity, values | approval | terms), item
+
+
+def _apart(told: Mapping[str, Any], approval: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What every deal shows, and what only opportunities show, of what is told of a divided deal."""
+    values = {name: value for name, value in told.items() if name not in approval}
+    return values, {name: value for name, value in told.items() if name in approval}
 
 
 def _delivery_updates(items: Iterable[DocumentItem]) -> Iterator[Told]:

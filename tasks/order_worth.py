@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,29 +21,36 @@ OBJECT_OF_KEY = {"006": CrmObject.OPPORTUNITY, "0Q0": CrmObject.QUOTE, "801": Cr
 _QUOTE = "0Q0"
 
 
-def worth_of_orders(run: DocumentRun, placed: Sequence[Placed]) -> dict[str, dict[str, Any]]:
+def worth_of_orders(
+    run: DocumentRun, placed: Sequence[Placed], bound: Mapping[str, Sequence[CrossReference]]
+) -> dict[str, dict[str, Any]]:
     """What the deals of orders are to show of their worth, by the orders' keys in the ledger.
 
     The valuation is left as it is where the ERP cannot say its rate, or nobody knows the deal.
+
+    Args:
+        run: The run.
+        placed: Orders that came from deals.
+        bound: What the ledger knows of the deals' orders, by deal.
     """
-    bindings = _bindings(run, placed)
+    bindings = {item.key: bound[order.key][0] for item, order in placed if order.key in bound}
     sold = {item.key: each for item, order in placed if (each := _sold(run, item, order, bindings))}
     ask_ahead(run, list(sold.values()))
     found: dict[str, dict[str, Any]] = {}
     for item, order in placed:
         shown, trouble = valuation(run, sold[item.key]) if item.key in sold else (None, None)
         worth = {"valuation": shown} if shown and not trouble else {}
-        found[item.key] = {"erp_amount": _total(order, bindings.get(order.key)), **worth}
+        found[item.key] = {"erp_amount": _total(order, bindings.get(item.key)), **worth}
     return found
 
 
-def _bindings(run: DocumentRun, placed: Iterable[Placed]) -> dict[str, CrossReference]:
-    """What the ledger knows of the deals that these orders come from."""
+def bound_orders(run: DocumentRun, placed: Iterable[Placed]) -> dict[str, list[CrossReference]]:
+    """What the ledger knows of the deals that these orders come from, by deal."""
     keys = [key for item, _ in placed for key in item.order_keys]
-    found: dict[str, CrossReference] = {}
+    found: dict[str, list[CrossReference]] = {}
     for prefix, target in OBJECT_OF_KEY.items():
         mine = [key for key in keys if key.startswith(prefix)]
-        found |= {key: references[0] for key, references in run.store.bound(target.value, mine).items()}
+        found |= run.store.bound(target.value, mine)
     return found
 
 
@@ -60,7 +67,7 @@ def _total(order: SalesOrder, binding: CrossReference | None) -> Decimal | None:
 
 def _sold(run: DocumentRun, item: DocumentItem, order: SalesOrder, bindings: dict[str, CrossReference]) -> Sold | None:
     """The order as its deal sold it; None where the ledger does not know the deal, or nobody the company."""
-    binding, company = bindings.get(order.key), run.company_by_id(item.slot, order.company_id)
+    binding, company = bindings.get(item.key), run.company_by_id(item.slot, order.company_id)
     if binding is None or company is None:
         return None
     by_date = OBJECT_OF_KEY.get(order.key[:3]) is CrmObject.OPPORTUNITY

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from prefect_crm_erp.blocks.ledger import AuditEntry, Binding, LeaseLostError
+from prefect_crm_erp.blocks.ledger import AuditEntry, Binding, CrossReference, LeaseLostError, PartBinding
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import CreditLimitError
 from prefect_crm_erp.models.money import ZERO, plain
@@ -73,8 +73,9 @@ class Placing:
 
     def _drop_lost_claims(self) -> None:
         """A run that slept through its lease must not write what another one has taken over."""
-        mine = self.run.store.renew(self.run.kind, list(self.items), self.run.run_id, self.run.lease)
-        self._drop(self.items.keys() - mine)
+        keys = [key for item in self.items.values() for key in item.claims]
+        mine = self.run.store.renew(self.run.kind, keys, self.run.run_id, self.run.lease)
+        self._drop({key for key, item in self.items.items() if not mine.issuperset(item.claims)})
 
     def _drop(self, keys: Collection[str]) -> None:
         self.items = {key: item for key, item in self.items.items() if key not in keys}
@@ -135,9 +136,10 @@ class Placing:
         """Write the intents; a run that slept must not send what another one has taken over meanwhile."""
         try:
             intend_opportunities(self.run, items)
-            self.run.store.intend(self.run.kind, {item.key: item.content_digest() for item in items}, self.run.run_id)
+            intents = {key: sent for item in items for key, sent in item.intents().items()}
+            self.run.store.intend(self.run.kind, intents, self.run.run_id)
         except LeaseLostError as error:
-            lost = {item.key for item in items if error.keys & {item.key, item.deal.opportunity_id}}
+            lost = {item.key for item in items if error.keys & {*item.claims, item.deal.opportunity_id}}
             self._drop(lost)
             return self._intend([item for item in items if item.key not in lost])
         return items
@@ -192,10 +194,13 @@ class Placing:
         done = self._open()
         bindings = [binding for item in done for binding in self._bindings(item)]
         self.run.store.bind(self.run.run_id, bindings, [self._audit(item) for item in done])
-        bound = self.run.store.bound(self.run.kind, [item.key for item in done])
+        bound = self.run.store.bound(self.run.kind, {item.deal_key for item in done}, self.slot.value)
         for item in done:
-            item.binding = bound[item.key][0]
+            item.take([each for each in bound[item.deal_key] if self._is_of(item, each)])
             item.verdict = self._verdict(item)
+
+    def _is_of(self, item: Item, reference: CrossReference) -> bool:
+        return item.order is not None and reference.erp_id == str(item.order.erp_id)
 
     def _verdict(self, item: Item) -> Verdict:
         if item.key not in self.standing:
@@ -213,7 +218,7 @@ class Placing:
         outdated = item.key in self.standing and self._is_outdated(item)
         binding = Binding(
             kind=self.run.kind,
-            key=item.key,
+            key=item.deal_key,
             erp=self.slot.value,
             company=self.company.id,
             erp_id=str(item.order.erp_id),
@@ -223,16 +228,17 @@ class Placing:
             crm_total=erp_total(item) if outdated else crm_total(item.deal),
             erp_total=erp_total(item),
         )
+        own = binding if item.key == item.deal_key else PartBinding.of(binding, item.key)
         opportunity = item.deal.opportunity_id
-        if not opportunity or opportunity == item.key:
-            return [binding]
+        if not opportunity or opportunity == item.deal_key:
+            return [own]
         # An opportunity that was ordered through its quote or order must not be ordered again as itself.
-        return [binding, replace(binding, kind=OPPORTUNITY, key=opportunity, fingerprint=via(self.run, item))]
+        return [own, replace(binding, kind=OPPORTUNITY, key=opportunity, fingerprint=via(self.run, item))]
 
     def _audit(self, item: Item) -> AuditEntry:
         return AuditEntry(
             kind=self.run.kind,
-            key=item.key,
+            key=item.deal_key,
             system=self.erp.system,
             action="created" if item.changes else "found",
             target_id=str(item.order.erp_id) if item.order else "",
@@ -259,7 +265,16 @@ def order_changes(order: SalesOrder | None) -> list[Change]:
     """A new order, field by field, for the audit trail and a dry run."""
     if order is None:
         return []
-    header = ("currency", "order_date", "payment_terms", "customer_reference", "description", "customer_id")
+    header = (
+        "currency",
+        "order_date",
+        "payment_terms",
+        "price_list",
+        "tax_rule",
+        "customer_reference",
+        "description",
+        "customer_id",
+    )
     values = [(f"order.{name}", getattr(order, name)) for name in header]
     values += [
         (f"order.line {position}", f"{plain(line.quantity)} × {line.sku} at {line.unit_price:f}")

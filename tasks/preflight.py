@@ -43,6 +43,10 @@ class Preflight(ABC):
         """A company of an ERP connection, looked up once in a run."""
 
     @abstractmethod
+    def known_company(self, slot: ErpSlot, name: str) -> Company | None:
+        """A company that was looked up in this run already."""
+
+    @abstractmethod
     def guard(self, slot: ErpSlot, items: Collection[Traveller]) -> AbstractContextManager[None]:
         """Keep one ERP's trouble to its own deals: they wait in Retry, the others go on."""
 
@@ -61,6 +65,21 @@ class Preflight(ABC):
         """
         for slot in self.erps:
             self.check_erp(slot, records)
+        if self.integration.routing.divides:
+            self._check_companies_apart()
+
+    def _check_companies_apart(self) -> None:
+        """The orders of a divided deal are told apart by their companies."""
+        seen: dict[tuple[ErpSlot, str], str] = {}
+        for each in self.integration.routing.subsidiaries:
+            company = self.known_company(each.erp, each.company)
+            other = seen.setdefault((each.erp, company.id), each.name) if company else each.name
+            if company and other != each.name:
+                raise ConfigurationError(
+                    f"The subsidiaries {other!r} and {each.name!r} are the same company, {company.name}, so that a "
+                    "deal of both cannot be split; make them one, or let deals of several companies be reviewed",
+                    system=self.erps[each.erp].system,
+                )
 
     def check_erp(self, slot: ErpSlot, records: Collection[MappedRecord]) -> None:
         """Check one ERP connection, as `check_erps` checks all."""
@@ -71,6 +90,28 @@ class Preflight(ABC):
             for subsidiary in self.integration.routing.subsidiaries:
                 if subsidiary.erp is slot:
                     self._check_subsidiary(subsidiary)
+
+    def check_order_settings(self) -> None:
+        """See that the ERPs can do what the subsidiaries want of their orders; one that does not answer is left alone.
+
+        Raises:
+            ConfigurationError: One of them cannot; the message says what and why.
+        """
+        for subsidiary in self.integration.routing.subsidiaries:
+            slot = subsidiary.erp
+            if subsidiary.order_settings.wanted and self.is_up(slot, ()):
+                with self.guard(slot, ()):
+                    self._check_order_settings(subsidiary)
+
+    def _check_order_settings(self, subsidiary: Subsidiary) -> None:
+        company, erp = self.company(subsidiary.erp, subsidiary.company), self.erps[subsidiary.erp]
+        unfit = erp.unfit_settings(company, subsidiary.order_settings)
+        if unfit:
+            raise ConfigurationError(
+                f"Subsidiary {subsidiary.name!r}: {'; '.join(unfit)}. Add it in the ERP, or correct the Subsidiary "
+                "Routing",
+                system=erp.system,
+            )
 
     def check_territories(self) -> None:
         """See that the ERPs have the field with the territory, where territories are compared.

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from prefect_crm_erp.blocks.crm.base import CrmObject
-from prefect_crm_erp.blocks.ledger import CrossReference
+from prefect_crm_erp.models.divisions import PartPrint
+from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Outcome, Queue, Verdict
 from prefect_crm_erp.tasks.claims import held
 from prefect_crm_erp.tasks.item import Item
@@ -25,11 +26,10 @@ def via(run: Run, item: Item) -> str:
 def look_up(run: Run, items: Iterable[Item]) -> None:
     """Give items their binding; leave out those whose opportunity was ordered otherwise."""
     known = list(items)
-    bound = run.store.bound(run.kind, [item.key for item in known])
+    bound = run.store.bound(run.kind, {item.deal_key for item in known})
     aliases = run.store.bound(OPPORTUNITY, list(_by_opportunity(run, known)))
     for item in known:
-        references: list[CrossReference] = bound.get(item.key, [])
-        item.binding = references[0] if references else None
+        item.take(bound.get(item.deal_key, []))
         for alias in aliases.get(item.deal.opportunity_id or "", []):
             if item.binding is None and not _is_via(run, alias.fingerprint):
                 item.verdict = Verdict.excluded(f"Its opportunity is in the ERP already, as order {alias.erp_number}")
@@ -45,9 +45,15 @@ def already_done(item: Item) -> Verdict | None:
         return Verdict.excluded(f"It was ordered through its {through}, as order {binding.erp_number}")
     if binding.fingerprint == item.content_digest():
         return Verdict(Outcome.UNCHANGED)
+    first = PartPrint.read(binding.fingerprint)
+    if first and first.deal == item.content_digest():
+        # A deal that is divided is done with its last part; the others are looked at one by one.
+        return Verdict(Outcome.UNCHANGED) if len(item.bindings) >= first.parts else None
+    numbers = ", ".join(str(each.erp_number) for each in item.bindings)
+    then = sum((each.crm_total or ZERO for each in item.bindings), ZERO)
     reason = (
-        f"The deal changed after order {binding.erp_number} was placed "
-        f"({binding.crm_total} {binding.currency} then, {item.deal.total} {item.currency} now); "
+        f"The deal changed after order {numbers} was placed "
+        f"({then} {binding.currency} then, {item.deal.total} {item.currency} now); "
         "amend the order in the ERP, or undo the change in the CRM"
     )
     return Verdict.queued(Queue.MANUAL_REVIEW, reason, error="ChangedAfterOrder", fields=("lines",))
@@ -87,7 +93,7 @@ def intend_opportunities(run: Run, items: Sequence[Item]) -> None:
 def leave_to_quotes(run: Run, items: Sequence[Item], unknown: Mapping[str, str]) -> None:
     """Opportunities that were sent through a quote or order whose outcome is not known wait for it."""
     for item in items:
-        sent = unknown.get(item.key, "")
+        sent = unknown.get(item.deal_key, "")
         if sent.startswith(VIA):
             through = sent.removeprefix(VIA)
             reason = f"It was about to be ordered through its {through}; what became of that is seen to first"

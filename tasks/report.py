@@ -13,9 +13,10 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.ledger import Coverage
+from prefect_crm_erp.blocks.ledger import Coverage, CrossReference
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConnectorError
+from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Outcome, ReportRow
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import SalesOrder
@@ -34,6 +35,7 @@ from prefect_crm_erp.tasks.tables import (
     totals_table,
     written_table,
 )
+from prefect_crm_erp.tasks.write_back import listed, total_of
 
 
 class CoverageError(ConnectorError):
@@ -133,7 +135,7 @@ def _row(run: Run, item: Item) -> ReportRow:
     if verdict is None:
         raise LookupError(f"{item.key} has no verdict")
     order = item.order
-    number = binding.erp_number if binding else (order.number if order else None)
+    number = listed(each.erp_number for each in item.bindings) if binding else (order.number if order else None)
     erp_id = binding.erp_id if binding else (order.erp_id if order else None)
     return ReportRow(
         crm_id=item.key,
@@ -142,12 +144,12 @@ def _row(run: Run, item: Item) -> ReportRow:
         queue=verdict.queue,
         reason=verdict.reason,
         account=deal.account.name if deal.account else None,
-        subsidiary=item.route.subsidiary.name if item.route else _bound_subsidiary(run, item),
+        subsidiary=_subsidiary(run, item),
         erp_id=erp_id,
         erp_number=number,
         currency=item.currency or None,
-        crm_total=binding.crm_total if binding else _crm_total(item),
-        erp_total=binding.erp_total if binding else erp_total(item),
+        crm_total=binding.crm_total if binding and not item.is_divided else _crm_total(item),
+        erp_total=total_of(item.bindings) if binding else _erp_total(item),
         crm_url=run.record_url(item.key),
         erp_url=_erp_url(run, item, erp_id),
         notes=tuple(item.notes),
@@ -161,12 +163,25 @@ def _crm_total(item: Item) -> Decimal | None:
     return in_minor_units(item.deal.total, item.deal.currency)
 
 
-def _bound_subsidiary(run: Run, item: Item) -> str | None:
-    if item.binding is None:
-        return None
+def _erp_total(item: Item) -> Decimal | None:
+    totals = [erp_total(each) for each in item.parts or (item,)]
+    known = [each for each in totals if each is not None]
+    return sum(known, ZERO) if len(known) == len(totals) else None
+
+
+def _subsidiary(run: Run, item: Item) -> str | None:
+    """Name of the subsidiary; of a divided deal all of them."""
+    if item.route:
+        return item.route.subsidiary.name
+    names = [part.route.subsidiary.name for part in item.parts if part.route]
+    names = names or [name for each in item.bindings if (name := _bound_subsidiary(run, each))]
+    return " + ".join(dict.fromkeys(names)) or None
+
+
+def _bound_subsidiary(run: Run, reference: CrossReference) -> str | None:
     for subsidiary in run.integration.routing.subsidiaries:
-        known = subsidiary.erp.value == item.binding.erp and run.known_company(subsidiary.erp, subsidiary.company)
-        if known and known.id == item.binding.company:
+        known = subsidiary.erp.value == reference.erp and run.known_company(subsidiary.erp, subsidiary.company)
+        if known and known.id == reference.company:
             return subsidiary.name
     return None
 
@@ -174,7 +189,7 @@ def _bound_subsidiary(run: Run, item: Item) -> str | None:
 def _erp_url(run: Run, item: Item, erp_id: str | None) -> str | None:
     if not erp_id:
         return None
-    slot = ErpSlot(item.binding.erp) if item.binding else item.slot
+    slot = ErpSlot(item.binding.erp) if item.binding else (item.parts or (item,))[0].slot
     order = item.order or SalesOrder(
         key=item.key,
         company_id=item.binding.company if item.binding else "",

@@ -300,6 +300,7 @@ class Run(BaseRun):
                 system=self.crm.system,
             )
         self.check_erps(tuple(MappedRecord))
+        self.check_order_settings()
         self.check_territories()
         self.check_code_lists()
         self._check_scenarios()

@@ -13,14 +13,15 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE
-from prefect_crm_erp.blocks.policies.routing import ErpSlot, Route
+from prefect_crm_erp.blocks.policies.routing import ErpSlot, Route, Routes
+from prefect_crm_erp.models.divisions import deal_key, divide, part_key, place_of
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, Deal, DealSource, OrderStatus, SalesOrder
-from prefect_crm_erp.tasks.convert import crm_total
+from prefect_crm_erp.tasks.convert import crm_total, discounted_lines
 from prefect_crm_erp.tasks.extract import PAGE_SIZE
 from prefect_crm_erp.tasks.run import Run
 from prefect_crm_erp.tasks.write_back import erp_reference
@@ -177,7 +178,7 @@ class Audit:
     def take_order(self, found: AuditedOrder) -> None:
         """An order of the month."""
         if found.order.key:
-            self._orders.setdefault(found.order.key, []).append(found)
+            self._orders.setdefault(deal_key(found.order.key), []).append(found)
             self._by_reference[found.reference] = found
             return
         if found.order.status is not OrderStatus.DRAFT:
@@ -194,8 +195,13 @@ class Audit:
 
     def orders_of(self, deal: Deal) -> list[AuditedOrder]:
         """The month's orders of a deal: its own, or the one that its quote or order has become."""
-        named = self._by_reference.get(deal.erp_id or "")
-        return self._orders.get(deal.crm_id) or ([named] if named else [])
+        named = (self._by_reference.get(each) for each in (deal.erp_id or "").split(", "))
+        return self._orders.get(deal.crm_id) or [each for each in named if each]
+
+    def key_of(self, deal: Deal, name: str) -> str:
+        """Key of the order that a subsidiary has of a divided deal."""
+        slot, company = next(place for place, names in self._places.items() if name in names)
+        return part_key(deal.crm_id, place_of(slot.value, company))
 
     def count_order(self, found: AuditedOrder, wanted: str | None) -> None:
         """Enter an order of the month that came from a deal."""
@@ -221,6 +227,11 @@ def _add(sums: dict[str, Decimal], currency: str, amount: Decimal | None) -> Non
 
 # -------------------------------------------------------------------- tasks
 
+_Goal = tuple[str, str, Deal]
+"""A subsidiary, why the routing chose it, and what it gets of the deal."""
+_Without = tuple[str, Deal, str]
+"""A subsidiary, what it is to get of a deal, and the key of the order that it does not have this month."""
+
 
 @task(name="Read the month's orders", cache_policy=NO_CACHE, persist_result=False)
 def read_orders(audit: Audit) -> None:
@@ -245,19 +256,23 @@ def extract_won(pages: Iterator[Page[Deal]]) -> Page[Deal] | None:
 @task(name="Audit deals", cache_policy=NO_CACHE, persist_result=False)
 def audit_deals(audit: Audit, page: Page[Deal]) -> None:
     """Compare each deal with its order."""
-    without: list[tuple[str, Deal]] = []
+    without: list[_Without] = []
     for deal in page:
         reason = _left_alone(audit.run, deal)
         if reason and not audit.orders_of(deal):
             audit.left_alone[reason] += 1
             continue
-        name, why = _routed(audit.run, deal)
-        audit.count_deal(name, deal, crm_total(deal))
+        goals = _routed(audit.run, deal)
+        for name, _, part in goals:
+            audit.count_deal(name, part, crm_total(part))
         orders = audit.orders_of(deal)
-        if orders:
-            audit.mismatches += _compare(audit, deal, name, why, orders)
-        else:
-            without.append((name, deal))
+        for name, why, part in goals:
+            mine = orders if len(goals) == 1 else [each for each in orders if audit.subsidiary_of(each, name) == name]
+            if mine:
+                audit.mismatches += _compare(audit, part, name, why, mine)
+            else:
+                without.append((name, part, deal.crm_id if len(goals) == 1 else audit.key_of(deal, name)))
+        audit.mismatches += _in_none_of(audit, deal, goals, orders)
     audit.mismatches += _without_order(audit, without)
 
 
@@ -265,11 +280,11 @@ def audit_deals(audit: Audit, page: Page[Deal]) -> None:
 def audit_orders(audit: Audit) -> None:
     """Say of the month's remaining orders why no deal of the month has become them."""
     for some in chunks(audit.unmatched(), PAGE_SIZE):
-        keys = [found.order.key for found in some]
+        keys = [deal_key(found.order.key) for found in some]
         deals = {deal.crm_id: deal for source in OBJECT_OF_SOURCE for deal in _deals(audit.run, source, keys)}
         for found in some:
             audit.count_order(found, None)
-            deal = deals.get(found.order.key)
+            deal = deals.get(deal_key(found.order.key))
             why = _why_no_deal(audit, deal)
             trouble = Mismatch(
                 Trouble.NO_DEAL,
@@ -296,12 +311,28 @@ def _left_alone(run: Run, deal: Deal) -> str:
     return ""
 
 
-def _routed(run: Run, deal: Deal) -> tuple[str, str]:
-    """The subsidiary that the routing gives a deal, and the rule or reason."""
+def _routed(run: Run, deal: Deal) -> list[_Goal]:
+    """The subsidiary that the routing gives a deal, and the rule or reason; of a divided deal each with its part."""
     if deal.account is None:
-        return PENDING, "the deal has no account"
-    outcome: Route | Verdict = run.routing.route(deal.account, deal)
-    return (outcome.subsidiary.name, outcome.rule) if isinstance(outcome, Route) else (PENDING, outcome.reason)
+        return [(PENDING, "the deal has no account", deal)]
+    outcome: Route | Routes | Verdict = run.routing.route(deal.account, deal)
+    if isinstance(outcome, Routes):
+        rules = {route.subsidiary.name: route.rule for route in outcome.by_line}
+        goals = [route.subsidiary.name for route in outcome.by_line]
+        return [(name, rules[name], part) for name, part in divide(deal, discounted_lines(deal), goals).items()]
+    if isinstance(outcome, Route):
+        return [(outcome.subsidiary.name, outcome.rule, deal)]
+    return [(PENDING, outcome.reason, deal)]
+
+
+def _in_none_of(audit: Audit, deal: Deal, goals: Sequence[_Goal], orders: Sequence[AuditedOrder]) -> Iterator[Mismatch]:
+    """Orders of a divided deal that are in none of its subsidiaries."""
+    names = [name for name, _, _ in goals]
+    for found in orders if len(goals) > 1 else ():
+        if not any(audit.subsidiary_of(found, name) == name for name in names):
+            audit.count_order(found, None)
+            text = f"The routing says {', '.join(names)}, the order is in {audit.subsidiary_of(found)}"
+            yield _mismatch(Trouble.ELSEWHERE, text, names[0], deal, found)
 
 
 def _compare(audit: Audit, deal: Deal, name: str, why: str, orders: Sequence[AuditedOrder]) -> Iterator[Mismatch]:
@@ -329,15 +360,15 @@ def _mismatch(trouble: Trouble, why: str, name: str, deal: Deal, found: AuditedO
     return Mismatch(trouble, why, name, deal, found, crm_total(deal), erp_total, (deal.currency or "").upper())
 
 
-def _without_order(audit: Audit, without: Sequence[tuple[str, Deal]]) -> Iterator[Mismatch]:
+def _without_order(audit: Audit, without: Sequence[_Without]) -> Iterator[Mismatch]:
     """Deals without an order of the month: there may be one of another month, or a queue tells why there is none."""
     if not without:
         return
-    keys = [deal.crm_id for _, deal in without]
-    elsewhere = dict(_orders_of_any_month(audit, keys))
-    parked = {entry.key: entry for entry in audit.run.store.parked(kind=audit.run.kind, keys=keys)}
-    for name, deal in without:
-        found, entry = elsewhere.get(deal.crm_id), parked.get(deal.crm_id)
+    elsewhere = dict(_orders_of_any_month(audit, [key for _, _, key in without]))
+    deals = {deal.crm_id for _, deal, _ in without}
+    parked = {entry.key: entry for entry in audit.run.store.parked(kind=audit.run.kind, keys=deals)}
+    for name, deal, key in without:
+        found, entry = elsewhere.get(key), parked.get(deal.crm_id)
         if found:
             text = f"The deal closed on {deal.closed_on}, its order is of {found.order.order_date}"
             yield _mismatch(Trouble.OTHER_MONTH, text, name, deal, found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from prefect_crm_erp.blocks.ledger import CrossReference
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Route
@@ -32,6 +32,7 @@ class Traveller(ABC):
         binding: What the ledger says the record already became.
         changes: Field by field, what was (or in a dry run would be) written.
         is_left_waiting: Whether it stays in its queue without having been tried.
+        parts: What goes on in its place, where it is divided.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Traveller(ABC):
         "is_left_waiting",
         "is_new_customer",
         "notes",
+        "parts",
         "route",
         "verdict",
     )
@@ -58,6 +60,7 @@ class Traveller(ABC):
         self.binding: CrossReference | None = None
         self.changes: list[Change] = []
         self.is_left_waiting = False
+        self.parts: tuple[Self, ...] = ()
 
     @property
     @abstractmethod
@@ -102,5 +105,6 @@ class Traveller(ABC):
 
 
 def open_items(page: Page[T]) -> Iterator[T]:
-    """The records of a page whose road goes on."""
-    return (item for item in page.records if item.verdict is None)
+    """The records of a page whose road goes on; of divided ones, their parts."""
+    whole = (item for item in page.records if item.verdict is None)
+    return (each for item in whole for each in (item.parts or (item,)) if each.verdict is None)

@@ -6,7 +6,7 @@ in, marked as not validated, until a later run finds the ERP's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,6 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.blocks.ledger import ParkEntry, RetryPolicy
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.exchange import SHOWN_DIGITS, ExchangeRate, RateError, Valuation, kept
+from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import Company, DealSource
@@ -24,6 +25,7 @@ from prefect_crm_erp.tasks.convert import crm_total
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.placing import erp_total
 from prefect_crm_erp.tasks.run import BaseRun, Run
+from prefect_crm_erp.tasks.write_back import total_of
 
 _PATIENT = 1_000_000
 """Attempts: a rate that is owed is looked for until it is found."""
@@ -98,6 +100,8 @@ def value_deals(run: Run, page: Page[Item]) -> Page[Item]:
     for item in items:
         if item.key in sold:
             item.valuation, trouble = valuation(run, sold[item.key])
+            if item.is_divided and _is_in_several_currencies(run, item):
+                item.valuation, trouble = item.valuation.of_crm_only(), None
             owed += [_owe(run, item, trouble)] if trouble else []
             if run.dry_run:
                 item.changes += _changes(item)
@@ -117,8 +121,7 @@ def _is_to_value(item: Item) -> bool:
 
 def _sold(run: Run, item: Item) -> Sold | None:
     binding, order = item.binding, item.order
-    slot = ErpSlot(binding.erp) if binding else item.slot
-    company_id = binding.company if binding else (order.company_id if order else "")
+    slot, company_id = next(_places(item))
     company = run.company_by_id(slot, company_id)
     day = (order.order_date if order else item.deal.closed_on) or run.started_at.date()
     if company is None:
@@ -127,11 +130,31 @@ def _sold(run: Run, item: Item) -> Sold | None:
         slot=slot,
         company=company,
         currency=item.currency,
-        crm=binding.crm_total if binding else crm_total(item.deal),
-        erp=binding.erp_total if binding else (erp_total(item) or crm_total(item.deal)),
+        crm=binding.crm_total if binding and not item.is_divided else crm_total(item.deal),
+        erp=total_of(item.bindings) if binding else _foreseen(item),
         day=day,
         by_date=run.source is DealSource.CLOSED_WON,
     )
+
+
+def _foreseen(item: Item) -> Decimal:
+    """What the ERP will come to, of an order that is not there yet."""
+    return sum((erp_total(each) or crm_total(each.deal) for each in item.parts or (item,)), ZERO)
+
+
+def _places(item: Item) -> Iterator[tuple[ErpSlot, str]]:
+    """ERP connections and companies of the deal's orders."""
+    if item.bindings:
+        yield from ((ErpSlot(each.erp), each.company) for each in item.bindings)
+        return
+    for each in item.parts or (item,):
+        yield each.slot, each.order.company_id if each.order else ""
+
+
+def _is_in_several_currencies(run: Run, item: Item) -> bool:
+    """Whether a deal's orders are in books of several currencies, in none of which it has one value."""
+    companies = [run.company_by_id(slot, company) for slot, company in _places(item)]
+    return len({each.currency if each else None for each in companies}) > 1
 
 
 def _owe(run: Run, item: Item, trouble: str) -> ParkEntry:

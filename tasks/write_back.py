@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.crm.base import CrmObject, Update, UpdateResult
-from prefect_crm_erp.blocks.ledger import AuditEntry, ParkEntry
+from prefect_crm_erp.blocks.ledger import AuditEntry, CrossReference, ParkEntry
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConnectorError, LockedRecordError, TransientError
 from prefect_crm_erp.models.keys import fold
+from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.models.records import DealSource, SalesOrder
 from prefect_crm_erp.tasks.item import Item
+from prefect_crm_erp.tasks.parts import together
 from prefect_crm_erp.tasks.run import Run
 
 SYNCED = "Synced"
@@ -55,14 +58,19 @@ def _is_late(run: Run, item: Item) -> bool:
 
 def _recall(run: Run, items: Sequence[Item]) -> list[Item]:
     """Fetch the orders of deals that are written back late; those whose ERP does not answer stay for the next run."""
-    recalled: list[Item] = []
+    orders: dict[str, list[SalesOrder]] = {}
+    silent: set[str] = set()
     for slot in run.erps:
-        mine = {item.binding.erp_id: item for item in items if item.binding and item.binding.erp == slot.value}
+        mine = {each.erp_id: item.key for item in items for each in item.bindings if each.erp == slot.value}
+        silent |= set(mine.values())
         if mine and run.is_up(slot, ()):
             with run.guard(slot, ()):
                 for order in run.erps[slot].read(SalesOrder, list(mine)):
-                    mine[str(order.erp_id)].order = order
-                recalled += mine.values()
+                    orders.setdefault(mine[str(order.erp_id)], []).append(order)
+                silent -= set(mine.values())
+    recalled = [item for item in items if item.binding and item.key not in silent]
+    for item in recalled:
+        item.order = together(orders.get(item.key, ()))
     return recalled
 
 
@@ -92,19 +100,29 @@ def _success(item: Item) -> dict[str, Any]:
     binding = item.binding
     if binding is None:
         return {}
-    slot = ErpSlot(binding.erp)
     said: dict[str, Any] = {
-        "erp_id": erp_reference(slot, binding.erp_id),
-        "erp_order_number": binding.erp_number,
-        "erp_amount": binding.erp_total,
+        "erp_id": listed(erp_reference(ErpSlot(each.erp), each.erp_id) for each in item.bindings),
+        "erp_order_number": listed(each.erp_number for each in item.bindings),
+        "erp_amount": total_of(item.bindings),
         "erp_sync_status": SYNCED,
         "erp_sync_error": None,
     }
-    if item.order is not None and item.order.status is not None:
+    if item.order is not None and item.order.status is not None and not (item.parts and item.is_queued):
         said["erp_status"] = item.order.status.value
     if item.valuation is not None:
         said["valuation"] = item.valuation
     return said
+
+
+def listed(texts: Iterable[str | None]) -> str | None:
+    """Texts as the CRM shows several of them; None without any."""
+    return ", ".join(filter(None, texts)) or None
+
+
+def total_of(bindings: Sequence[CrossReference]) -> Decimal | None:
+    """What the orders of a deal come to in the ERP; None when one of them is not known."""
+    totals = [each.erp_total for each in bindings if each.erp_total is not None]
+    return sum(totals, ZERO) if totals and len(totals) == len(bindings) else None
 
 
 def _is_new(said: dict[str, Any], item: Item) -> bool:
@@ -187,7 +205,7 @@ def _keep_owed(run: Run, update: Update, error: ConnectorError, items: Sequence[
     for item in items:
         text = f"{run.crm.system} did not take the write-back to the {update.object.value}: {error.message}"
         if item.binding is not None:
-            text = f"Order {item.binding.erp_number} stands in the ERP. {text}"
+            text = f"Order {listed(each.erp_number for each in item.bindings)} stands in the ERP. {text}"
         item.notes.append(Note("write_back", text, "Sales"))
         if may_pass or update.object is not CrmObject.ACCOUNT:
             queue = Queue.RETRY if may_pass else Queue.MANUAL_REVIEW

@@ -24,6 +24,7 @@ from prefect_crm_erp.blocks.erp._tryton_products import ProductDefaults, Product
 from prefect_crm_erp.blocks.erp._tryton_rates import Rates
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import SYSTEM, Database, Rpc
+from prefect_crm_erp.blocks.erp._tryton_subsidiaries import Subsidiaries
 from prefect_crm_erp.blocks.erp._tryton_taxes import Taxes
 from prefect_crm_erp.blocks.erp._tryton_wire import classify
 from prefect_crm_erp.blocks.http import HttpClient
@@ -122,8 +123,13 @@ class TrytonConnection:
     @cached_property
     def orders(self) -> Orders:
         """Sales."""
-        values = OrderValues(self.database, self.references, self._maps, Taxes(self.database))
+        values = OrderValues(self.database, self.references, self._maps, Taxes(self.database), self.subsidiaries)
         return Orders(self.database, self.references, self._maps, values)
+
+    @cached_property
+    def subsidiaries(self) -> Subsidiaries:
+        """Price lists, tax rules and numbering of companies."""
+        return Subsidiaries(self.database, self.references)
 
     @cached_property
     def invoices(self) -> Invoices:

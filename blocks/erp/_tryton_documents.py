@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from prefect_crm_erp.blocks.erp._tryton_changes import TIME
 from prefect_crm_erp.blocks.erp._tryton_rpc import Row
+from prefect_crm_erp.models.divisions import deal_key
 from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
 from prefect_crm_erp.models.money import ZERO
 
@@ -22,14 +23,17 @@ MONEY_JOURNALS = ("cash", "statement")
 
 
 def key_of(reference: str | None) -> str:
-    """The CRM's id in a sale's reference, in its 18-character form; empty for a sale that was born in Tryton."""
-    return salesforce_id(reference) if reference and is_salesforce_id(reference) else ""
+    """The CRM's key in a sale's reference, ids in their 18-character form; empty for a sale that was born in Tryton."""
+    if not reference:
+        return ""
+    deal = deal_key(reference)
+    return salesforce_id(deal) + reference.removeprefix(deal) if is_salesforce_id(deal) else ""
 
 
 def orders_of(sales: Iterable[Row]) -> dict[str, tuple[str, ...]]:
     """The fields `order_ids` and `order_keys` of what belongs to these sales, each once, in the order of their ids."""
     references = dict(sorted((row["id"], row["reference"]) for row in sales))
-    keys = (key_of(reference) for reference in references.values())
+    keys = dict.fromkeys(deal_key(key_of(reference)) for reference in references.values())
     return {"order_ids": tuple(map(str, references)), "order_keys": tuple(key for key in keys if key)}
 
 

@@ -8,6 +8,7 @@ from prefect_crm_erp.blocks.erp._tryton_addresses import decode_address, same_ad
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line, with_purchase_order
 from prefect_crm_erp.blocks.erp._tryton_references import References
 from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
+from prefect_crm_erp.blocks.erp._tryton_subsidiaries import Subsidiaries
 from prefect_crm_erp.blocks.erp._tryton_taxes import Delivery, Taxes
 from prefect_crm_erp.blocks.erp._tryton_writing import by_id
 from prefect_crm_erp.models.errors import (
@@ -46,13 +47,17 @@ class OrderValues:
         references: Its lookups.
         maps: Its field maps.
         taxes: Its taxes.
+        subsidiaries: What its companies want of their orders.
     """
 
-    def __init__(self, database: Database, references: References, maps: Maps, taxes: Taxes) -> None:
+    def __init__(
+        self, database: Database, references: References, maps: Maps, taxes: Taxes, subsidiaries: Subsidiaries
+    ) -> None:
         self._database = database
         self._references = references
         self._maps = maps
         self._taxes = taxes
+        self._subsidiaries = subsidiaries
         self._products: dict[tuple[int, int], Row] = {}
         self._product_ids: dict[str, int] = {}
 
@@ -79,13 +84,16 @@ class OrderValues:
         buyer = _buyer(order, buyers)
         billing, shipping, notes = _addresses(order, buyer, self._maps)
         warehouse = self._references.warehouse(company)
-        delivery = Delivery(buyer["id"], shipping, buyer["customer_tax_rule"])
+        rule = self._subsidiaries.tax_rule(order.tax_rule, company, buyer) if order.tax_rule else None
+        delivery = Delivery(buyer["id"], shipping, rule or buyer["customer_tax_rule"], is_overruled=rule is not None)
         values = self._header(order, buyer) | {
             "company": company,
             "invoice_address": billing["id"] if billing else None,
             "shipment_address": shipping["id"] if shipping else None,
             "lines": [("create", [self._line(line, delivery, company, warehouse) for line in order.lines])],
         }
+        if order.price_list:
+            values["price_list"] = self._subsidiaries.price_list(order.price_list, company)
         return values | ({"warehouse": warehouse} if warehouse else {}), notes
 
     def _header(self, order: SalesOrder, buyer: Row) -> Row:

@@ -26,11 +26,16 @@ class TaxCase:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Whom an order is for, and the address that its goods go to; None when it has none."""
+    """Whom an order is for, the address that its goods go to (None when it has none), and the rule that it is taxed by.
+
+    Attributes:
+        is_overruled: Whether the rule is another one than the party has.
+    """
 
     party: int
     address: Row | None
     rule: int | None
+    is_overruled: bool = False
 
 
 class Taxes:
@@ -69,6 +74,10 @@ class Taxes:
             "_parent_sale.party": delivery.party,
             "_parent_sale.shipment_address": delivery.address["id"] if delivery.address else None,
         }
+        if delivery.is_overruled:
+            # The party as it would be with this rule; nothing of it is saved.
+            line |= {"_parent_sale._parent_party.id": delivery.party}
+            line |= {"_parent_sale._parent_party.customer_tax_rule": delivery.rule}
         context = self._database.context(company)
         changed = self._database.rpc.call("model.sale.line.on_change", line, ["product"], context=context)
         return tuple(tax["id"] for _, tax in (changed.get("taxes") or {}).get("add", ()))

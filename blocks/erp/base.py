@@ -19,7 +19,7 @@ from pydantic import Field
 
 from prefect_crm_erp.blocks.form import OrderedForm
 from prefect_crm_erp.blocks.http import CallCount
-from prefect_crm_erp.models.capabilities import Capabilities, NameList, SystemInfo
+from prefect_crm_erp.models.capabilities import Capabilities, NameList, OrderSettings, SystemInfo
 from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.errors import (
     ConfigurationError,
@@ -88,6 +88,15 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
     def names(self, of: NameList) -> frozenset[str] | None:
         """The names of a list that people keep in the ERP, as they are written there; None where it does not tell."""
         return None
+
+    def unfit_settings(self, company: Company, wanted: OrderSettings) -> list[str]:
+        """Why the ERP cannot do what a subsidiary wants of its orders: parts of a sentence; empty when it can.
+
+        Args:
+            company: The subsidiary's company.
+            wanted: What it wants.
+        """
+        return [f"the {self.system} connector takes no {each}" for each in wanted.wanted]
 
     @abstractmethod
     def find(self, kind: type[R], keys: Collection[str], company: Company | None = None) -> dict[str, list[R]]:

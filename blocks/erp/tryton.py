@@ -19,7 +19,7 @@ from prefect_crm_erp.blocks.erp._tryton_streams import Streams
 from prefect_crm_erp.blocks.erp.base import ERP, FiscalYear, Known
 from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount
-from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, NameList, SystemInfo
+from prefect_crm_erp.models.capabilities import Capabilities, Idempotency, NameList, OrderSettings, SystemInfo
 from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.documents import Delivery, DeliveryLine, Invoice, InvoiceLine, Payment
 from prefect_crm_erp.models.errors import UnsupportedRecordError
@@ -173,6 +173,10 @@ class Tryton(ERP):
     def names(self, of: NameList) -> frozenset[str]:
         """Payment terms by name, units of measure by name and by symbol; the active ones."""
         return self._connection.references.listed(of)
+
+    def unfit_settings(self, company: Company, wanted: OrderSettings) -> list[str]:
+        """Names that the company does not have, and a prefix that is not that of its sequence."""
+        return list(self._connection.subsidiaries.unfit(company, wanted))
 
     @property
     def clock_offset(self) -> timedelta:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -140,6 +140,22 @@ class Binding:
     currency: str | None = None
     crm_total: Decimal | None = None
     erp_total: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartBinding(Binding):
+    """A binding of a part of what the key stands for: the key itself is not done with it.
+
+    Attributes:
+        claimed_as: The key under which the part was claimed and sent.
+    """
+
+    claimed_as: str = field(kw_only=True)
+
+    @classmethod
+    def of(cls, binding: Binding, claimed_as: str) -> PartBinding:
+        """A binding as that of a part."""
+        return cls(**{each.name: getattr(binding, each.name) for each in fields(Binding)}, claimed_as=claimed_as)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select
 from prefect_crm_erp.blocks.ledger.audit import add_entries
 from prefect_crm_erp.blocks.ledger.claims import settle
 from prefect_crm_erp.blocks.ledger.database import insert
-from prefect_crm_erp.blocks.ledger.entries import AuditEntry, Binding, CrossReference
+from prefect_crm_erp.blocks.ledger.entries import AuditEntry, Binding, CrossReference, PartBinding
 from prefect_crm_erp.blocks.ledger.part import Part, lists_of, members, values
 from prefect_crm_erp.blocks.ledger.queues import resolve
 from prefect_crm_erp.blocks.ledger.tables import CrossReferenceRow
@@ -32,7 +32,8 @@ class References(Part):
         """Note what keys became: cross-references, audit, end of the claims and of the stay in a queue, all or nothing.
 
         A binding is a fact of the ERP, so that it is taken even when the run's lease was lost meanwhile. When it
-        contradicts an earlier one, the later one holds and the audit trail tells both.
+        contradicts an earlier one, the later one holds and the audit trail tells both. Of a part only its own claim
+        ends; the key stays claimed and in its queue.
 
         Args:
             run_id: The run that wrote the records.
@@ -43,16 +44,14 @@ class References(Part):
             return
         by_identity = {(each.kind, each.key, each.erp, each.company): each for each in bindings}
         chosen = [by_identity[identity] for identity in sorted(by_identity)]
-        by_kind: dict[str, list[str]] = {}
-        for each in chosen:
-            by_kind.setdefault(each.kind, []).append(each.key)
+        by_kind, done = _by_kind(chosen, lambda each: each.key), _by_kind(chosen, _done)
         with self.database.writing() as connection:
             now = self.database.now(connection)
-            for kind, keys in by_kind.items():
+            for kind, keys in done.items():
                 settle(connection, self.integration, kind, keys, run_id)
             contradicted = self._contradicted(connection, chosen, by_kind)
             self._write_references(connection, run_id, chosen, now)
-            for kind, keys in by_kind.items():
+            for kind, keys in done.items():
                 resolve(connection, self.integration, kind, keys, Outcome.WRITTEN.value, now)
             add_entries(connection, self.integration, [*audit, *contradicted], now, run_id)
 
@@ -164,6 +163,18 @@ class References(Part):
             for each in bindings
             if (old := before.get((each.kind, each.key, each.erp, each.company), each.erp_id)) != each.erp_id
         ]
+
+
+def _done(binding: Binding) -> str:
+    """The key that a binding is done with."""
+    return binding.claimed_as if isinstance(binding, PartBinding) else binding.key
+
+
+def _by_kind(bindings: Sequence[Binding], key: Callable[[Binding], str]) -> dict[str, list[str]]:
+    by_kind: dict[str, list[str]] = {}
+    for each in bindings:
+        by_kind.setdefault(each.kind, []).append(key(each))
+    return by_kind
 
 
 def _grouped(references: Sequence[CrossReference], by: str) -> dict[str, list[CrossReference]]:

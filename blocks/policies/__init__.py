@@ -15,7 +15,13 @@ from prefect_crm_erp.blocks.policies.currency import CurrencyPolicy
 from prefect_crm_erp.blocks.policies.custom_fields import CustomFieldMap, MappedField
 from prefect_crm_erp.blocks.policies.order_entry import DealRule, OrderEntryPolicy, OwnerCheck, Restriction
 from prefect_crm_erp.blocks.policies.orders import OrderPolicy
-from prefect_crm_erp.blocks.policies.routing import ErpSlot, RoutingRule, Subsidiary, SubsidiaryRouting
+from prefect_crm_erp.blocks.policies.routing import (
+    ErpSlot,
+    RoutingRule,
+    SeveralCompanies,
+    Subsidiary,
+    SubsidiaryRouting,
+)
 
 __all__ = [
     "AccountPolicy",
@@ -37,6 +43,7 @@ __all__ = [
     "Restriction",
     "RoutingRule",
     "Scenario",
+    "SeveralCompanies",
     "Subsidiary",
     "SubsidiaryRouting",
     "SyncedField",

@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from prefect_crm_erp.blocks.crm.base import RoutingFields
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
+from prefect_crm_erp.models.capabilities import OrderSettings
 from prefect_crm_erp.models.outcomes import Verdict
 from prefect_crm_erp.models.records import Account, Deal
 from prefect_crm_erp.models.routing import Policy
-from prefect_crm_erp.models.routing_facts import Choice, Explanation, Fact, Facts, Rule
+from prefect_crm_erp.models.routing_facts import Choice, Choices, Explanation, Fact, Facts, Rule
 
 
 class ErpSlot(StrEnum):
@@ -24,6 +25,13 @@ class ErpSlot(StrEnum):
     MAIN = "main"
     SECOND = "second"
     THIRD = "third"
+
+
+class SeveralCompanies(StrEnum):
+    """What becomes of a deal whose lines lead to several subsidiaries."""
+
+    REVIEW = "review"
+    SPLIT = "split"
 
 
 class Subsidiary(BaseModel):
@@ -58,6 +66,35 @@ class Subsidiary(BaseModel):
         title="Restricted items",
         description="SKUs that this subsidiary does not sell; a deal with one of them is reviewed.",
     )
+
+    price_list: str | None = Field(
+        default=None,
+        title="Price list",
+        description="Price list of the ERP that its orders name, their prices stay the deal's; none when empty.",
+    )
+    tax_rule: str | None = Field(
+        default=None,
+        title="Tax rule",
+        description=(
+            "Tax rule of the ERP for its orders, but for those of customers with a rule of their own; the company's "
+            "default when empty."
+        ),
+    )
+    order_prefix: str | None = Field(
+        default=None,
+        title="Order prefix",
+        description="What the numbers of its orders begin with in the ERP, like UK-; any when empty.",
+    )
+
+    @property
+    def order_settings(self) -> OrderSettings:
+        """What it wants of its orders in the ERP."""
+        return OrderSettings(self.price_list, self.tax_rule, self.order_prefix)
+
+    @field_validator("price_list", "tax_rule", "order_prefix")
+    @classmethod
+    def _none_if_blank(cls, text: str | None) -> str | None:
+        return (text or "").strip() or None
 
     @field_validator("currency")
     @classmethod
@@ -96,7 +133,7 @@ class RoutingRule(BaseModel):
     product_lines: list[str] = Field(
         default_factory=list,
         title="Product lines",
-        description="Product lines of the deal's lines; a deal whose lines lead to several subsidiaries is reviewed.",
+        description="Product lines of the deal's lines; where they lead to several subsidiaries, the policy for that.",
     )
     record_types: list[str] = Field(
         default_factory=list,
@@ -128,6 +165,27 @@ class Route:
     rule: str
 
 
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Where the lines of a deal go that is divided among several subsidiaries.
+
+    Attributes:
+        by_line: The route of each line, in their order.
+    """
+
+    by_line: tuple[Route, ...]
+
+    @property
+    def names(self) -> str:
+        """Names of the subsidiaries, each once: `US + UK`."""
+        return " + ".join(dict.fromkeys(route.subsidiary.name for route in self.by_line))
+
+    @property
+    def rule(self) -> str:
+        """What chose them, for people."""
+        return "; ".join(dict.fromkeys(f"{route.subsidiary.name} by {route.rule}" for route in self.by_line))
+
+
 class SubsidiaryRouting(OrderedForm, Block):
     """Which subsidiary an order belongs to: the account's field, else the rules in order, else the country.
 
@@ -157,6 +215,14 @@ class SubsidiaryRouting(OrderedForm, Block):
         default_factory=list,
         title="Rules",
         description="Asked from first to last when the account names no subsidiary; the first that matches decides.",
+    )
+    several_companies: SeveralCompanies = Field(
+        default=SeveralCompanies.REVIEW,
+        title="Deals of several companies",
+        description=(
+            "A deal whose lines lead to several subsidiaries is reviewed by a person, or split: one order for each "
+            "subsidiary, with its lines only."
+        ),
     )
     product_line_field: str = Field(
         default="Family",
@@ -194,7 +260,12 @@ class SubsidiaryRouting(OrderedForm, Block):
         Raises:
             ValueError: When the policy contradicts itself, or names what does not exist.
         """
-        return RoutingTable(self.subsidiaries, self.rules, countries, states)
+        return RoutingTable(self.subsidiaries, self.rules, countries, states, divides=self.divides)
+
+    @property
+    def divides(self) -> bool:
+        """Whether a deal may become several orders."""
+        return self.several_companies is SeveralCompanies.SPLIT
 
     def crm_fields(self) -> RoutingFields:
         """What the rules ask of the CRM besides what is read anyway."""
@@ -221,6 +292,8 @@ class RoutingTable:
         rules: Sequence[RoutingRule] = (),
         countries: Mapping[str, str] | None = None,
         states: Mapping[str, str] | None = None,
+        *,
+        divides: bool = False,
     ) -> None:
         self.by_name = {each.name: each for each in subsidiaries}
         if len(self.by_name) < len(subsidiaries):
@@ -228,10 +301,10 @@ class RoutingTable:
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"The subsidiary {twice!r} stands twice.")
         own = {each.name: each.countries for each in subsidiaries}
-        self._policy = Policy(own, [rule.compiled() for rule in rules], countries, states)
+        self._policy = Policy(own, [rule.compiled() for rule in rules], countries, states, divides=divides)
         self.by_country = {code: self.by_name[name] for code, name in self._policy.by_country.items()}
 
-    def route(self, account: Account, deal: Deal | None = None) -> Route | Verdict:
+    def route(self, account: Account, deal: Deal | None = None) -> Route | Routes | Verdict:
         """Where a deal goes, or an account without one.
 
         Args:
@@ -239,9 +312,11 @@ class RoutingTable:
             deal: Its deal; rules that ask for facts of a deal do not apply without one.
 
         Returns:
-            The route, or the verdict that sends the record to Pending Review.
+            The route, the routes of a deal that is divided, or the verdict that sends the record to Pending Review.
         """
         outcome = self._policy.route(_facts(account, deal))
+        if isinstance(outcome, Choices):
+            return Routes(tuple(self.taken(choice) for choice in outcome.by_line))
         return self.taken(outcome) if isinstance(outcome, Choice) else outcome
 
     def explain(self, account: Account, deal: Deal | None = None) -> Explanation:

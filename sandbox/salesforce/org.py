@@ -40,6 +40,7 @@ class Org:
         schema: The object types.
         organization_id: The 18-character id of the org itself.
         duplicate_rule: What happens to a second account with the same name and postal code.
+        subsidiary_required: Whether a new account needs its subsidiary.
         amount_rounding: Amounts of opportunities and quotes are the sum of rounded `lines`, or, as Salesforce itself
             does it, the rounded `sum` of exact lines, which can differ from what the lines show by a cent.
     """
@@ -48,6 +49,7 @@ class Org:
         self.schema = build_schema()
         self.clock = clock or Clock()
         self.duplicate_rule: DuplicateRule = "allow"
+        self.subsidiary_required = False
         self.amount_rounding: AmountRounding = "lines"
         self._empty = empty
         self._locks = Locks(self.clock)
@@ -98,6 +100,7 @@ class Org:
             now=self.clock.now(),
             user_id=to_18(user_id) if user_id else next(iter(users), None),
             rounds_sums=self.amount_rounding == "sum",
+            subsidiary_required=self.subsidiary_required,
             **options,
         )
 
@@ -329,7 +332,7 @@ class Org:
         with self._image.lock:
             self._locks.release_all()
             self.clock.restore()
-            self.duplicate_rule, self.amount_rounding = "allow", "lines"
+            self.duplicate_rule, self.amount_rounding, self.subsidiary_required = "allow", "lines", False
             self._image.clear()
             self._seed(self._empty if empty is None else empty)
 

@@ -18,6 +18,7 @@ class Settings:
 
     Args:
         duplicate_rule: What the duplicate rule on accounts does with a match: `allow` or `block`.
+        subsidiary_required: Whether the package's validation rule is on: new accounts need their subsidiary.
         amount_rounding: Amounts are sums of rounded `lines`, or the `sum` of unrounded lines is rounded once.
         dated_rates: Whether Advanced Currency Management is on, and with it the object DatedConversionRate.
         daily_limit: API calls in 24 hours. A Developer Edition org has 15,000.
@@ -28,6 +29,7 @@ class Settings:
     """
 
     duplicate_rule: DuplicateRule = "allow"
+    subsidiary_required: bool = False
     amount_rounding: AmountRounding = "lines"
     dated_rates: bool = True
     daily_limit: int = 15_000
@@ -40,6 +42,7 @@ class Settings:
         _check_choice("duplicate_rule", self.duplicate_rule, DUPLICATE_RULES)
         _check_choice("amount_rounding", self.amount_rounding, AMOUNT_ROUNDINGS)
         _check_choice("dated_rates", self.dated_rates, (True, False))
+        _check_choice("subsidiary_required", self.subsidiary_required, (True, False))
         for name in ("daily_limit", "session_seconds", "bulk_seconds"):
             _check_number(name, getattr(self, name), smallest=0)
         for name in ("page_size", "max_page_size"):

@@ -72,6 +72,7 @@ class ServerState:
         """Put other settings into force."""
         self.settings = settings
         self.org.duplicate_rule = settings.duplicate_rule
+        self.org.subsidiary_required = settings.subsidiary_required
         self.org.amount_rounding = settings.amount_rounding
         self.org.schema.offer("DatedConversionRate", settings.dated_rates)
         self.sessions.set_lifetime(settings.session_seconds)

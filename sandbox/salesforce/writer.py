@@ -35,6 +35,7 @@ class Writer:
         now: The stamp of everything that is written.
         trusted: The org itself writes: read-only fields and objects are open to it.
         rounds_sums: Amounts are rounded after the lines are summed up, not line by line.
+        subsidiary_required: A validation rule refuses new accounts without their subsidiary.
         block_duplicates: The duplicate rule refuses a row instead of letting it pass.
     """
 
@@ -46,6 +47,7 @@ class Writer:
     user_id: str | None
     trusted: bool = False
     rounds_sums: bool = False
+    subsidiary_required: bool = False
     block_duplicates: bool = False
 
     @property

@@ -10,12 +10,13 @@ import pytest
 from defusedxml import ElementTree
 
 from prefect_crm_erp.sandbox.salesforce.org import Org
+from prefect_crm_erp.sandbox.salesforce.rules.accounts import SUBSIDIARY_REQUIRED
 
 ROOT = Path(__file__).resolve().parents[2] / "deployments" / "salesforce" / "force-app" / "main" / "default"
 NAMESPACE = {"m": "http://soap.sforce.com/2006/04/metadata"}
 PACKAGED = sorted(ROOT.glob("objects/*/fields/*.field-meta.xml"))
 OBJECTS = sorted(ROOT.glob("objects/*/*.object-meta.xml"))
-KINDS = ("field", "layout", "object", "permissionset", "report", "reportFolder", "tab")
+KINDS = ("field", "layout", "object", "permissionset", "report", "reportFolder", "tab", "validationRule")
 CHANGES = ("allowCreate", "allowEdit", "allowDelete", "modifyAllRecords")
 TYPES = {
     "Text": "string",
@@ -114,6 +115,15 @@ def test_a_formula_is_made_of_fields_that_are_there(path: Path) -> None:
     used = re.findall(r"\w+__c", formula)
     assert used
     assert all(Org(None).schema.get(path.parts[-3]).field(name) for name in used)
+
+
+@pytest.mark.requirement("O02")
+def test_the_rule_that_new_accounts_need_their_subsidiary_is_the_sandboxs_and_is_off_until_somebody_wants_it() -> None:
+    rule = parsed(ROOT / "objects/Account/validationRules/ERP_Subsidiary_Required.validationRule-meta.xml")
+    assert texts(rule, "m:active") == ["false"]
+    assert texts(rule, "m:errorConditionFormula") == ["AND(ISNEW(), ISBLANK(TEXT(ERP_Subsidiary__c)))"]
+    assert texts(rule, "m:errorDisplayField") == ["ERP_Subsidiary__c"]
+    assert texts(rule, "m:errorMessage") == [SUBSIDIARY_REQUIRED]
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.parts[-2])

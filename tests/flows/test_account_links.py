@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from account_world import AccountWorld
+from simple_salesforce.exceptions import SalesforceMalformedRequest
 from world import BERLIN
 
 from prefect_crm_erp.blocks import ErpCustomers, NewCustomers
@@ -174,6 +175,24 @@ def test_a_customer_of_the_erp_finds_its_account_or_becomes_one_once_it_has_boug
     lonely = accounts.new_party("Lonely Buyer Ltd")
     accounts.sell(lonely)
     assert accounts.row(accounts.sync(only_link), f"main:{lonely}").outcome is Outcome.EXCLUDED
+
+
+@pytest.mark.requirement("O01", "O02")
+def test_where_new_accounts_need_their_subsidiary_people_are_refused_without_and_the_integration_fills_it(
+    accounts: AccountWorld,
+) -> None:
+    org, older = accounts.world.org, accounts.account()
+    org.settings(subsidiary_required=True)
+    with pytest.raises(SalesforceMalformedRequest, match="Choose the legal entity"):
+        accounts.world.company.sf.Account.create({"Name": "Nobody's Customer"})
+    assert accounts.world.company.sf.Account.create({"Name": "British", "ERP_Subsidiary__c": "UK"})["success"]
+    accounts.edit(older, Phone="617 555 0100")  # the rule is for new ones
+    party = accounts.new_party("Essex Street Optics Inc")
+    accounts.sell(party)
+    accounts.sync(accounts.integration(policy=FIRST_DEAL))
+    (created,) = accounts.accounts_named("Essex Street Optics Inc")
+    assert accounts.shown(created["Id"], "ERP_Subsidiary__c")["ERP_Subsidiary__c"] == "US"
+    assert accounts.parties(created["Id"]) == [party]
 
 
 @pytest.mark.requirement("GB08")

@@ -232,8 +232,12 @@ def test_odd_texts_arrive_as_they_are(world: World) -> None:
 def test_a_deal_without_lines_can_be_ordered_as_its_total(world: World) -> None:
     deal = world.deal([], Amount=1234.56)
     policy = OrderPolicy(deals_without_lines=DealsWithoutLines.TOTAL_LINE, total_line_sku="NL-400")
-    world.run(world.integration(orders=policy))
+    integration = world.integration(orders=policy)
+    world.run(integration)
     assert world.sales(deal)[0]["untaxed_amount"] == Decimal("1234.56")
+    assert world.row(world.run(integration, records=[deal]), deal).outcome is Outcome.UNCHANGED
+    world.company.sf.Opportunity.update(deal, {"Amount": 1234.57})
+    assert "The deal changed after order" in world.row(world.run(integration, records=[deal]), deal).reason
 
 
 @pytest.mark.requirement("GB09")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -70,7 +71,11 @@ def test_a_changed_policy_is_tried_on_the_open_deals_before_it_is_saved(world: W
     changed = SubsidiaryRouting(subsidiaries=[US, UK, Subsidiary(name="DE", company="DE")], rules=[POUNDS, EUROS])
     world.org.clear_calls()
     report = explain_routing(integration=integration(world), policy=changed)
-    assert report.in_words() == "3 records would move from US to UK; 1 record would move from Pending Review to DE"
+    assert report.in_words() == (
+        "3 records would move from US to UK (300.00\N{NO-BREAK SPACE}EUR); "
+        "1 record would move from Pending Review to DE (100.00\N{NO-BREAK SPACE}USD)"
+    )
+    assert report.amounts["US", "UK"] == {"EUR": Decimal("300.00")}
     assert (report.today, report.then) == ({"US": 4, "Pending Review": 1}, {"UK": 3, "US": 1, "DE": 1})
     assert {row.key for row in report.rows if row.moves} == {*moving, held}
     assert not any(name.startswith(("PATCH", "DELETE")) for name in world.org.calls())

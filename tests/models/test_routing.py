@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.routing import FIELD_STEP, Policy
-from prefect_crm_erp.models.routing_facts import Answer, Choice, Explanation, Fact, Facts, Line, Rule
+from prefect_crm_erp.models.routing_facts import Answer, Choice, Choices, Explanation, Fact, Facts, Line, Rule
 
 SUBSIDIARIES = {"US": ["US", "CA"], "UK": ["GB", "IE"], "APAC": ["JP"]}
 SPELLINGS = {"US": "U.S.A.", "CA": "canada", "GB": "Great Britain", "DE": "Deutschland", "IE": "éire", "FR": "fra"}
@@ -113,7 +113,7 @@ def expected(rules: Sequence[Rule], record: Facts) -> str | None:
 # -------------------------------------------------------------------- laws
 
 
-@pytest.mark.requirement("O03", "O05", "O06")
+@pytest.mark.requirement("O03", "O05", "O06", "O09")
 @given(policies(), st.lists(records(), min_size=1, max_size=20))
 def test_every_record_goes_where_the_documented_order_sends_it(rules: list[Rule], found: list[Facts]) -> None:
     policy = Policy(SUBSIDIARIES, rules)
@@ -252,6 +252,22 @@ def test_a_policy_that_contradicts_itself_is_refused_in_words(rules: list[Rule],
         Policy(SUBSIDIARIES, rules)
 
 
+@pytest.mark.requirement("O03", "O05", "O09")
+@given(policies(), records())
+def test_a_divided_deal_has_every_line_where_it_would_go_alone(rules: list[Rule], record: Facts) -> None:
+    divided, reviewed = (
+        Policy(SUBSIDIARIES, rules, divides=True).route(record),
+        Policy(SUBSIDIARIES, rules).route(record),
+    )
+    if not isinstance(divided, Choices):
+        assert divided == reviewed or isinstance(divided, Verdict)
+        return
+    assert isinstance(reviewed, Verdict), "only what would be reviewed is divided"
+    alone = [Policy(SUBSIDIARIES, rules).route(replaced(record, lines=(line,))) for line in record.lines]
+    assert list(divided.by_line) == alone
+
+
+@pytest.mark.requirement("O05")
 def test_lines_that_lead_to_several_subsidiaries_are_named() -> None:
     lines = (Line("line 1 (pH probe)", "Probes"), Line("line 2 (Freight)"), Line("line 3 (Training)", "Services"))
     verdict = Policy(SUBSIDIARIES, [PROBES]).route(Facts("Acme", country="US", lines=lines, is_deal=True))

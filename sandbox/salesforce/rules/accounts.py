@@ -1,4 +1,4 @@
-"""Accounts and people: the duplicate rule, and names made of two parts."""
+"""Accounts and people: the duplicate rule, the validation rule, and names made of two parts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from prefect_crm_erp.sandbox.salesforce.writer import Writer
 
 DUPLICATE_RULE = "Standard_Account_Duplicate_Rule"
 MATCHING_RULE = "Standard_Account_Match_Rule_v1_0"
+SUBSIDIARY_REQUIRED = "Choose the legal entity that sells to this account."
+"""What the package's validation rule says."""
 _WARNING = "You're creating a duplicate record. We recommend you use an existing record instead."
 
 
@@ -19,11 +21,14 @@ class AccountRules(Rules):
     """An account with the name and the postal code of another one is a duplicate, if the rule is set to block."""
 
     def complete(self, change: Change, writer: Writer) -> None:
-        """Refuse duplicates and a circle of parents.
+        """Refuse duplicates, a circle of parents and, if the validation rule is on, new accounts without subsidiary.
 
         Raises:
-            RowRejected: DUPLICATES_DETECTED with a `duplicateResult`, or CIRCULAR_DEPENDENCY.
+            RowRejected: DUPLICATES_DETECTED with a `duplicateResult`, CIRCULAR_DEPENDENCY, or
+                FIELD_CUSTOM_VALIDATION_EXCEPTION.
         """
+        if writer.subsidiary_required and change.creating and not change.new["ERP_Subsidiary__c"]:
+            raise RowRejected.of("FIELD_CUSTOM_VALIDATION_EXCEPTION", SUBSIDIARY_REQUIRED, ["ERP_Subsidiary__c"])
         if change.changed("ParentId"):
             _refuse_circle(change.new, writer)
         if writer.block_duplicates and change.changed("Name", "BillingPostalCode"):
