@@ -22,8 +22,8 @@ from benchmarks.surroundings import (
     Effort,
     compared,
     fresh_folder,
+    run_bare_script,
     run_flow,
-    run_measured,
     saved_integration,
     tell,
 )
@@ -64,7 +64,7 @@ def main() -> int:
         bare = _run_bare_script(folder / "bare", accounts)
         with saved_integration(folder, INTEGRATION, _take_every_account) as (systems, environment):
             figures = _Measurement(systems, environment, arguments.back_to_back).run(accounts, bare)
-    return common.Result(INTEGRATION, figures, _goals(len(accounts))).publish()
+    return common.Result(INTEGRATION, figures, common.scaled(GOALS, _PER_10_000, len(accounts))).publish()
 
 
 def _parse() -> argparse.Namespace:
@@ -77,11 +77,6 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--state-dir", type=Path, help="keeps the systems' data, in a new folder for each run")
     return parser.parse_args()
-
-
-def _goals(count: int) -> dict[str, Goal]:
-    factor = max(1.0, count / 10_000)
-    return GOALS | {name: Goal(GOALS[name].comparison, GOALS[name].bound * factor) for name in _PER_10_000}
 
 
 def _take_every_account(integration: Integration) -> None:
@@ -98,12 +93,7 @@ def _run_bare_script(folder: Path, accounts: Sequence[SampleAccount]) -> Effort:
     """The bare script's effort on fresh systems that nothing else runs beside."""
     with running_systems(folder, empty=True, progress=tell) as systems:
         expected = _fill(systems, accounts)
-        names = ("url", "database", "user", "password")
-        job = {
-            "salesforce": systems.salesforce.to_json(),
-            "tryton": {name: getattr(systems.tryton, name) for name in names},
-        }
-        effort = run_measured("benchmarks.bare_accounts", job, servers=_SERVERS)
+        effort = run_bare_script("benchmarks.bare_accounts", systems, _SERVERS)
         _check_bare_script(systems, expected)
     say(f"Bare script: {len(accounts)} accounts in {effort.seconds:.1f} s")
     return effort

@@ -9,7 +9,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,6 +46,20 @@ class Goal:
     def is_met_by(self, figure: Figure | None) -> bool:
         """Whether the figure keeps the bound; one that was not measured does not."""
         return figure is not None and _COMPARE[self.comparison](figure, self.bound)
+
+
+def scaled(goals: Mapping[str, Goal], growing: Collection[str], count: int) -> dict[str, Goal]:
+    """Goals for so many records, of goals for 10,000.
+
+    Args:
+        goals: Goals by figure.
+        growing: Figures that grow with the number of records; below 10,000 their goals stay.
+        count: How many records there are.
+    """
+    factor = max(1.0, count / 10_000)
+    return {
+        name: Goal(goal.comparison, goal.bound * factor) if name in growing else goal for name, goal in goals.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,26 +6,26 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks import common
 from benchmarks.common import CallCounter, Calls, Figure, Goal, say
-from benchmarks.invoices_books import customer_id, documents, fill, on_the_wire
 from benchmarks.invoices_data import SampleInvoice, change_some, sample_customers, sample_invoices
+from benchmarks.invoices_erp import InvoiceBooks, InvoiceErp
+from benchmarks.invoices_light import light
 from benchmarks.invoices_salesforce import Proof, fill_salesforce, prove
-from benchmarks.light_erp.process import PROGRAM, change_records, light_erp
-from benchmarks.light_erp.store import Store
+from benchmarks.invoices_tryton import tryton
 from benchmarks.salesforce_client import SalesforceClient
 from benchmarks.surroundings import (
     SALESFORCE,
     Effort,
     compared,
     fresh_folder,
+    run_bare_script,
     run_flow,
-    run_measured,
     saved_integration,
 )
 from prefect_crm_erp.cli.systems import Systems
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 INTEGRATION: Final = "invoices"
 SMALLER: Final = 10_000
 """What the memory of larger runs is compared with."""
-_SERVERS: Final = (PROGRAM, SALESFORCE)
+_TRYTON, _LIGHT = "tryton", "light"
+_ERPS: Final = {_TRYTON: tryton, _LIGHT: light}
+_MOST_OF_TRYTON: Final = 2000
+"""More than these Tryton would post for minutes."""
 _HOUR: Final = timedelta(hours=1)
 _EXAMPLES: Final = 10
 
@@ -65,11 +68,13 @@ def main() -> int:
     arguments = _parse()
     count = arguments.invoices
     common.warn_if_busy()
+    erp = _ERPS[arguments.erp or (_TRYTON if count <= _MOST_OF_TRYTON else _LIGHT)]()
     with fresh_folder(INTEGRATION, arguments.state_dir) as folder:
-        bare = _run_bare_script(folder / "bare", count)
-        figures = _measure(folder / "flow", count, lambda run: run.all(bare))
+        bare = _run_bare_script(folder / "bare", erp, count)
+        figures: dict[str, Figure] = {"erp": erp.name}
+        figures |= _measure(folder / "flow", erp, count, lambda run: run.all(bare))
         if count > SMALLER:
-            smaller = _measure(folder / "smaller", SMALLER, lambda run: run.memory())
+            smaller = _measure(folder / "smaller", erp, SMALLER, lambda run: run.memory())
             figures |= {"smaller_peak_memory_mb": smaller["peak_memory_mb"]}
             figures["memory_ratio_to_10000"] = round(_ratio(figures, smaller), 3)
     return common.Result(INTEGRATION, figures, _goals(count)).publish()
@@ -78,14 +83,16 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.invoices", description=__doc__)
     parser.add_argument("--invoices", type=int, default=10_000, help="how many invoices the ERP has")
+    parser.add_argument(
+        "--erp", choices=_ERPS, help=f"the real Tryton or the light stand-in; Tryton up to {_MOST_OF_TRYTON:,} invoices"
+    )
     parser.add_argument("--state-dir", type=Path, help="keeps the systems' data, in a new folder for each run")
     return parser.parse_args()
 
 
 def _goals(count: int) -> dict[str, Goal]:
-    factor = max(1.0, count / 10_000)
-    scaled = {name: Goal(GOALS[name].comparison, GOALS[name].bound * factor) for name in _PER_10_000}
-    return GOALS | scaled | ({"memory_ratio_to_10000": _MEMORY_GOAL} if count > SMALLER else {})
+    goals = common.scaled(GOALS, _PER_10_000, count)
+    return goals | ({"memory_ratio_to_10000": _MEMORY_GOAL} if count > SMALLER else {})
 
 
 def _ratio(larger: Mapping[str, Figure], smaller: Mapping[str, Figure]) -> float:
@@ -96,29 +103,24 @@ def _ratio(larger: Mapping[str, Figure], smaller: Mapping[str, Figure]) -> float
 
 
 @contextmanager
-def _systems(folder: Path, count: int, today: date) -> Iterator[Systems]:
+def _systems(folder: Path, erp: InvoiceErp, count: int) -> Iterator[tuple[Systems, InvoiceBooks]]:
     """An empty Salesforce sandbox, and an ERP that has the sample invoices."""
-    file = folder / "erp.sqlite"
     folder.mkdir(parents=True, exist_ok=True)
-    store = Store(file)
-    fill(store, sample_customers(count), sample_invoices(count, today), datetime.now(UTC) - timedelta(days=40))
-    store.close()
-    with SalesforceSandbox(folder / "salesforce", empty=True) as salesforce, light_erp(file) as erp:
-        yield Systems(salesforce.access, erp, folder)
+    with erp.running(folder, count, erp.today) as books:
+        books.check(sample_invoices(count, erp.today))
+        with SalesforceSandbox(folder / "salesforce", empty=True) as salesforce:
+            yield Systems(salesforce.access, books.access, folder), books
 
 
-def _run_bare_script(folder: Path, count: int) -> Effort:
+def _run_bare_script(folder: Path, erp: InvoiceErp, count: int) -> Effort:
     """The bare script's effort on fresh systems that nothing else runs beside."""
-    today = datetime.now(UTC).date()
-    with _systems(folder, count, today) as systems, SalesforceClient(systems.salesforce) as salesforce:
-        accounts = fill_salesforce(salesforce, sample_customers(count))
-        names = ("url", "database", "user", "password")
-        job = {
-            "salesforce": systems.salesforce.to_json(),
-            "tryton": {name: getattr(systems.tryton, name) for name in names},
-        }
-        effort = run_measured("benchmarks.bare_invoices", job, servers=_SERVERS)
-        proof = prove(salesforce, sample_invoices(count, today), accounts)
+    with (
+        _systems(folder, erp, count) as (systems, books),
+        SalesforceClient(systems.salesforce) as salesforce,
+    ):
+        accounts = fill_salesforce(salesforce, sample_customers(count), books)
+        effort = run_bare_script("benchmarks.bare_invoices", systems, (erp.program, SALESFORCE))
+        proof = prove(salesforce, sample_invoices(count, erp.today), accounts, books)
         # It is a measure only if it did the work; the accounts' balances are none of it.
         if proof.not_written or proof.doubled or proof.wrong:
             raise RuntimeError(f"The bare script did not do the work: {proof.examples[:_EXAMPLES]}")
@@ -126,20 +128,23 @@ def _run_bare_script(folder: Path, count: int) -> Effort:
     return effort
 
 
-def _measure(folder: Path, count: int, measured: Callable[[_Measurement], dict[str, Figure]]) -> dict[str, Figure]:
-    today = datetime.now(UTC).date()
-    started: AbstractContextManager[Systems] = _systems(folder, count, today)
-    with saved_integration(folder, INTEGRATION, started=started) as (systems, environment):
-        return measured(_Measurement(systems, environment, count, today))
+def _measure(
+    folder: Path, erp: InvoiceErp, count: int, measured: Callable[[_Measurement], dict[str, Figure]]
+) -> dict[str, Figure]:
+    with (
+        _systems(folder, erp, count) as (started, books),
+        saved_integration(folder, INTEGRATION, started=nullcontext(started)) as (systems, environment),
+    ):
+        return measured(_Measurement(systems, environment, erp, books, count))
 
 
-def _link(integration: Integration, accounts: Mapping[int, str]) -> None:
+def _link(integration: Integration, accounts: Mapping[int, str], books: InvoiceBooks) -> None:
     """Tie the accounts to their customers, as account sync notes it."""
     from prefect_crm_erp.blocks.ledger import Binding
     from prefect_crm_erp.tasks.match import CUSTOMER
 
     bindings = [
-        Binding(CUSTOMER, account, "main", "", str(customer_id(number)), "linked")
+        Binding(CUSTOMER, account, "main", "", str(books.customer_id(number)), "linked")
         for number, account in accounts.items()
     ]
     with integration.ledger.open().for_integration(integration.state_name) as store:
@@ -159,15 +164,20 @@ class _Measurement:
     Args:
         systems: Salesforce without records, and the ERP with its invoices.
         environment: Environment of Prefect.
+        erp: The kind of ERP.
+        books: The ERP's books.
         count: How many invoices there are.
-        today: The day that they were made for.
     """
 
-    def __init__(self, systems: Systems, environment: Mapping[str, str], count: int, today: date) -> None:
+    def __init__(
+        self, systems: Systems, environment: Mapping[str, str], erp: InvoiceErp, books: InvoiceBooks, count: int
+    ) -> None:
         self._systems = systems
         self._environment = environment
+        self._servers = (erp.program, SALESFORCE)
+        self._books = books
         self._count = count
-        self._today = today
+        self._today = erp.today
         self._ahead = timedelta()
         self._erp = CallCounter(systems.tryton.url)
         self._accounts = self._begin()
@@ -188,10 +198,10 @@ class _Measurement:
         from prefect_crm_erp.blocks import Integration
 
         with SalesforceClient(self._systems.salesforce) as salesforce:
-            accounts = fill_salesforce(salesforce, sample_customers(self._count))
+            accounts = fill_salesforce(salesforce, sample_customers(self._count), self._books)
         integration = Integration.load(INTEGRATION)
         assert isinstance(integration, Integration)
-        _link(integration, accounts)
+        _link(integration, accounts, self._books)
         return accounts
 
     def _first_load(self, bare: Effort) -> dict[str, Figure]:
@@ -212,7 +222,7 @@ class _Measurement:
     def _changes(self) -> dict[str, Figure]:
         self._let_pass(_HOUR / 2)
         changed = {each.number: each for each in change_some(self._count, self._today)}
-        change_records(self._systems.tryton.url, on_the_wire(documents(list(changed.values()))))
+        self._books.change(list(changed.values()))
         say(f"{len(changed)} invoices were changed in the ERP")
         flow, salesforce, erp = self._sync({}, _HOUR / 2)
         proof = self._prove(changed)
@@ -231,7 +241,7 @@ class _Measurement:
         self._let_pass(after)
         self._erp.start()
         job = {"flow": "invoice_back_sync", "integration": INTEGRATION, "parameters": dict(parameters)}
-        flow, salesforce = run_flow(self._systems, job, self._environment, _SERVERS)
+        flow, salesforce = run_flow(self._systems, job, self._environment, self._servers)
         erp = self._erp.read()
         say(f"ERP: {erp}")
         return flow, salesforce, erp
@@ -241,9 +251,12 @@ class _Measurement:
         common.set_clock(self._systems.tryton.url, self._ahead)
 
     def _prove(self, changed: Mapping[int, SampleInvoice]) -> Proof:
-        expected = (changed.get(each.number, each) for each in sample_invoices(self._count, self._today))
+        def expected() -> Iterator[SampleInvoice]:
+            return (changed.get(each.number, each) for each in sample_invoices(self._count, self._today))
+
+        self._books.check(expected())
         with SalesforceClient(self._systems.salesforce) as salesforce:
-            proof = prove(salesforce, expected, self._accounts)
+            proof = prove(salesforce, expected(), self._accounts, self._books)
         say(f"Salesforce: {proof.records} copies, {proof.wrong} wrong, {proof.doubled} doubled")
         for example in proof.examples[:_EXAMPLES]:
             say(f"  {example}")

@@ -92,7 +92,7 @@ def on_the_wire(rows: dict[str, list[Row]]) -> dict[str, list[Row]]:
 def _references(customers: Sequence[SampleCustomer], changed: datetime) -> dict[str, list[Row]]:
     numbered = list(enumerate(COMPANIES, 1))
     own = [{"id": place, "code": code, "name": name} for place, (code, name, *_) in numbered]
-    parties = [{"id": customer_id(each.number), "code": str(each.number), "name": each.name} for each in customers]
+    parties = [{"id": customer_id(each.number), "code": each.code, "name": each.name} for each in customers]
     return {
         "currency.currency": [
             {"id": place, "code": currency, "rate": Decimal(1), "active": True} for place, (*_, currency, _) in numbered

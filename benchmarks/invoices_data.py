@@ -19,7 +19,7 @@ COMPANIES: Final = (
 LINES: Final = 3
 """Lines of each invoice."""
 _INVOICES_OF_ONE: Final = 20
-_DAYS: Final = 600
+_DAYS: Final = 360
 _TERMS: Final = (("Net 30", 30), ("Net 15", 15), ("Net 60", 60))
 _GOODS: Final = "Bracket Cable Clamp Coupling Filter Gasket Hinge Pump Sensor Switch Valve Winch".split()  # noqa: SIM905
 _SIZES: Final = ("S", "M", "L")
@@ -46,6 +46,11 @@ class SampleCustomer:
     number: int
     name: str
     company: int
+
+    @property
+    def code(self) -> str:
+        """What the ERP calls it."""
+        return customer_code(self.number)
 
     @property
     def currency(self) -> str:
@@ -134,6 +139,11 @@ class SampleInvoice:
         return "Partly Paid" if self.paid else "Open"
 
 
+def customer_code(number: int) -> str:
+    """What the ERP calls a customer."""
+    return f"C-{number + 1:05}"
+
+
 def sample_customers(invoices: int) -> list[SampleCustomer]:
     """The customers of so many invoices: one for each twenty."""
     count = -(-invoices // _INVOICES_OF_ONE)
@@ -141,7 +151,7 @@ def sample_customers(invoices: int) -> list[SampleCustomer]:
 
 
 def sample_invoices(count: int, today: date) -> Iterator[SampleInvoice]:
-    """Make invoices of the two years before a day.
+    """Make invoices of the year before a day.
 
     Half of them are paid, one in ten in part; one in forty is a credit memo.
     """

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from benchmarks.common import say
-from benchmarks.invoices_books import customer_id, invoice_id, line_id, paying_line_id, payment_id
 from benchmarks.invoices_data import PRODUCTS, SampleCustomer, SampleInvoice
+from benchmarks.invoices_erp import InvoiceBooks, Keys
 from benchmarks.salesforce_client import Row, SalesforceClient
 
 INVOICE: Final = "ERP_Invoice__c"
@@ -30,7 +30,9 @@ _BALANCE: Final = "ERP_Open_Balance__c"
 _EXAMPLES: Final = 20
 
 
-def fill_salesforce(salesforce: SalesforceClient, customers: Sequence[SampleCustomer]) -> dict[int, str]:
+def fill_salesforce(
+    salesforce: SalesforceClient, customers: Sequence[SampleCustomer], books: InvoiceBooks
+) -> dict[int, str]:
     """Create the products, and an account for each customer that carries the ERP's id.
 
     Returns:
@@ -39,7 +41,7 @@ def fill_salesforce(salesforce: SalesforceClient, customers: Sequence[SampleCust
     products = [{"Name": each.name, "ProductCode": each.sku} for each in PRODUCTS]
     salesforce.create("Product2", [each | {"IsActive": True} for each in products])
     rows = [
-        {"Name": each.name, "CurrencyIsoCode": each.currency, "ERP_Id__c": str(customer_id(each.number))}
+        {"Name": each.name, "CurrencyIsoCode": each.currency, "ERP_Id__c": str(books.customer_id(each.number))}
         for each in customers
     ]
     ids = salesforce.create("Account", rows)
@@ -76,13 +78,19 @@ class Proof:
     examples: list[str] = field(default_factory=list)
 
 
-def prove(salesforce: SalesforceClient, invoices: Iterable[SampleInvoice], accounts: Mapping[int, str]) -> Proof:
+def prove(
+    salesforce: SalesforceClient,
+    invoices: Iterable[SampleInvoice],
+    accounts: Mapping[int, str],
+    books: InvoiceBooks,
+) -> Proof:
     """Compare all copies in Salesforce with the documents, value by value.
 
     Args:
         salesforce: A client that is not the connector.
         invoices: The documents.
         accounts: Ids of the accounts by number of the customer.
+        books: Where the documents stand in the ERP, by another client than the connector.
     """
     expected: dict[str, dict[str, Row]] = {name: {} for name in _COLUMNS}
     open_balances: dict[str, Decimal] = defaultdict(Decimal)
@@ -90,7 +98,7 @@ def prove(salesforce: SalesforceClient, invoices: Iterable[SampleInvoice], accou
     for invoice in invoices:
         account = accounts[invoice.customer]
         open_balances[account] += invoice.balance
-        for name, key, values in _copies(invoice, account, products):
+        for name, key, values in _copies(invoice, books.keys(invoice), account, products):
             expected[name][key] = values
     proof = Proof()
     for name, columns in _COLUMNS.items():
@@ -141,24 +149,24 @@ def _at(row: Row, path: str) -> Any:
 
 
 def _copies(
-    invoice: SampleInvoice, account: str, products: Mapping[str, str]
+    invoice: SampleInvoice, keys: Keys, account: str, products: Mapping[str, str]
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """What must stand in Salesforce of one document: object, key and values."""
-    yield INVOICE, str(invoice_id(invoice)), _invoice(invoice, account)
-    for place, line in enumerate(invoice.lines):
+    yield INVOICE, str(keys.invoice), _invoice(invoice, account) | {"Name": keys.number}
+    for line_id, line in zip(keys.lines, invoice.lines, strict=True):
         product = PRODUCTS[line.product]
         values = {
-            "ERP_Invoice__r.ERP_Id__c": str(invoice_id(invoice)),
+            "ERP_Invoice__r.ERP_Id__c": str(keys.invoice),
             "Product__c": products[product.sku],
             "SKU__c": product.sku,
             "Quantity__c": line.quantity,
             "Unit_Price__c": line.unit_price,
             "Amount__c": line.amount,
         }
-        yield LINE, str(line_id(invoice, place)), values
+        yield LINE, str(line_id), values
     if not invoice.paid or invoice.paid_on is None:
         return
-    payment = str(payment_id(invoice))
+    payment = str(keys.payment)
     values = {
         "Account__c": account,
         "Status__c": "Posted",
@@ -169,16 +177,15 @@ def _copies(
     yield PAYMENT, payment, values
     values = {
         "ERP_Payment__r.ERP_Id__c": payment,
-        "ERP_Invoice__r.ERP_Id__c": str(invoice_id(invoice)),
+        "ERP_Invoice__r.ERP_Id__c": str(keys.invoice),
         "Amount__c": invoice.paid,
     }
-    yield APPLICATION, f"{paying_line_id(invoice)}-{invoice_id(invoice)}", values
+    yield APPLICATION, f"{keys.paying_line}-{keys.invoice}", values
 
 
 def _invoice(invoice: SampleInvoice, account: str) -> dict[str, Any]:
     is_settled = invoice.balance == Decimal(0) and invoice.paid_on is not None
     return {
-        "Name": invoice.name,
         "Account__c": account,
         "Type__c": "Credit Memo" if invoice.is_memo else "Invoice",
         "Status__c": invoice.status,

@@ -134,6 +134,12 @@ def run_flow(
     return effort, calls
 
 
+def run_bare_script(module: str, systems: Systems, servers: tuple[str, ...] = (TRYTON,)) -> Effort:
+    """Run a bare script, which is told how to reach both systems."""
+    tryton = {name: getattr(systems.tryton, name) for name in ("url", "database", "user", "password")}
+    return run_measured(module, {"salesforce": systems.salesforce.to_json(), "tryton": tryton}, servers=servers)
+
+
 def compared(flow: Effort, bare: Effort) -> dict[str, common.Figure]:
     """Times of a flow against those of the bare script that does the same work."""
     figures: dict[str, common.Figure] = {

@@ -2,7 +2,8 @@
 
 It does what ``trytond -d erp`` does, and more: it binds any free port and tells which one, as a line of JSON on its
 standard output; it ends when its standard input closes, so that it never outlives its parent; clients at the same time
-are kept apart (``isolation``); failed logins are forgotten; and records have pages to look at (``record_page``).
+are kept apart (``isolation``); failed logins are forgotten; records have pages to look at (``record_page``); and its
+calls and its clock have a side door (``side_door``).
 """
 
 from __future__ import annotations
@@ -49,12 +50,15 @@ def _listen(port: int) -> BaseWSGIServer:
 
     from prefect_crm_erp.sandbox.tryton.isolation import isolate
     from prefect_crm_erp.sandbox.tryton.record_page import with_record_pages
+    from prefect_crm_erp.sandbox.tryton.side_door import SideDoor
 
     isolate()
+    # The clock is the side door's before Tryton opens its first connection.
+    served = SideDoor(with_record_pages(app))
     Pool.start()
     Pool(DATABASE).init()
     _forget_failed_logins()
-    return make_server(HOST, port, with_record_pages(app), threaded=True)
+    return make_server(HOST, port, served, threaded=True, request_handler=served.request_handler())
 
 
 def _forget_failed_logins() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from prefect_crm_erp.sandbox.tryton.cache import TemplateCache, Variant
+from prefect_crm_erp.sandbox.tryton.cache import Variant
 from prefect_crm_erp.sandbox.tryton.errors import TrytonSandboxError
 from prefect_crm_erp.sandbox.tryton.settings import database_file, write_configuration
 
@@ -45,8 +46,13 @@ class StateFolder:
         """Let others use the folder."""
         self._lock.release()
 
-    def prepare(self, variant: Variant, cache: TemplateCache, *, reset: bool) -> Path:
+    def prepare(self, variant: Variant, template: Callable[[], Path], *, reset: bool) -> Path:
         """Put a database there if there is none, or if it shall be reset.
+
+        Args:
+            variant: Which ERP it is.
+            template: Gives the finished database to copy; asked only when one is needed.
+            reset: Begin anew.
 
         Returns:
             The configuration file to serve it with.
@@ -56,7 +62,7 @@ class StateFolder:
         """
         database = database_file(self._path)
         if reset or not database.exists():
-            self._begin_anew(database, variant, cache.template(variant))
+            self._begin_anew(database, variant, template())
         elif (present := self._variant_note.read_text(encoding="utf-8").strip()) != variant:
             message = (
                 f"{self._path} holds the {present} ERP, not the {variant} one. Reset it, or choose another folder."
