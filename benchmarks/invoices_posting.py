@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import groupby
 from typing import Any, Final, Self
 
@@ -17,6 +17,8 @@ INVOICE: Final = "account.invoice"
 CUSTOMER: Final = "party.party"
 _AT_ONCE: Final = 50
 _WARNINGS: Final = 3
+_PRINTED: Final = {"__class__": "bytes", "base64": "UHJpbnRlZA=="}
+"""Stands for the printed form of an invoice: Tryton would print each one that has none, which takes as long again."""
 
 Row = dict[str, Any]
 
@@ -121,12 +123,20 @@ class Clerk:
             for each in invoices
         ]
         ids = self._create(INVOICE, company, rows)
+        for start in range(0, len(ids), _AT_ONCE):
+            self._post(company, ids[start : start + _AT_ONCE])
+        say(f"Tryton has posted {len(ids)} invoices of {COMPANIES[company][0]}")
         for invoice_id, invoice in zip(ids, invoices, strict=True):
-            # One by one: Tryton warns of each that is due in the past already.
-            self._insist(partial(self._call, f"{INVOICE}.post", company, [invoice_id]))
             if invoice.paid:
                 self.pay(invoice_id, invoice)
-        say(f"Tryton has posted {len(ids)} invoices of {COMPANIES[company][0]}")
+        say(f"Tryton has the payments of {COMPANIES[company][0]}")
+
+    def _post(self, company: int, ids: list[int]) -> None:
+        """Post invoices together; Tryton would stop at each one that is due in the past to warn of it."""
+        for invoice_id in ids:
+            record = hashlib.md5(f"{INVOICE},{invoice_id}".encode(), usedforsecurity=False).hexdigest()
+            self._rpc("model.res.user.warning.skip", f"{record}.invoice_payment_term", False, {})
+        self._call(f"{INVOICE}.post", company, ids)
 
     def _common_values(self, company: int) -> tuple[Row, Row]:
         """What all invoices of a company share, and what their lines do."""
@@ -137,6 +147,7 @@ class Clerk:
         }
         invoice = {
             "type": "out",
+            "invoice_report_cache": _PRINTED,
             "account": self._account(company, "receivable"),
             "journal": self._one("account.journal", company, ("type", "=", "revenue"))["id"],
         }
