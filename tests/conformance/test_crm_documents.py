@@ -227,6 +227,15 @@ class TestWriting:
         assert connection.write_documents([]) == []
         assert crm.requests() == 0
 
+    def test_documents_stand_while_their_lines_are_under_way(self, crm: DocumentsHarness) -> None:
+        under_way = crm.connect().begin_documents([line("L-1", "I-1"), invoice("I-1")])
+        assert under_way.answered[1].error is None
+        assert set(crm.stored(INVOICE)) == {"I-1"}
+        results = under_way.finish()
+        written(results)
+        assert len(results) == 2
+        assert crm.stored(LINE, "invoice")["L-1"]["invoice"] == "I-1"
+
 
 class TestRefusals:
     @pytest.mark.requirement("T06")
@@ -331,6 +340,16 @@ class TestMany:
         ]
         assert errors(results[-2:]) == [MissingReferenceError, None]
         assert len(refused) == 2
+
+    def test_many_lines_wait_only_where_their_document_was_refused(self, crm: DocumentsHarness) -> None:
+        crm.refuse_one_of_many()
+        invoices = [invoice(f"I-{n}") for n in range(crm.many)]
+        lines = [line(f"L-{n}", f"I-{n}") for n in range(crm.many)]
+        results = crm.connect().write_documents([*invoices, *lines])
+        refused = [index for index, result in enumerate(results) if result.error]
+        assert refused == [7, crm.many + 7]
+        assert errors(results[crm.many + 7 : crm.many + 8]) == [MissingReferenceError]
+        assert set(crm.stored(LINE)) == {f"L-{n}" for n in range(crm.many) if n != 7}
 
     def test_rows_that_somebody_holds_while_many_are_written_are_tried_again(self, crm: DocumentsHarness) -> None:
         crm.hold_some_of_many()
