@@ -56,7 +56,7 @@ def prefect_command(*words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.requirement("S10", "S11", "S13", "Q04")
+@pytest.mark.requirement("L04", "S10", "S11", "S13", "Q04")
 def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_worker(world: World) -> None:
     world.deal()
     runs: list[UUID] = []

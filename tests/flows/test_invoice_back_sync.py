@@ -18,7 +18,7 @@ CURRENCIES = ["USD", "EUR", "GBP", "JPY"]
 PRICES = {"JPY": ("12345", "777")}
 
 
-@pytest.mark.requirement("H02", "K01", "K02", "K03", "K04", "K06", "L01", "L03", "GB06")
+@pytest.mark.requirement("H01", "H02", "H06", "H07", "K01", "K02", "K03", "K04", "K06", "K10", "L01", "L03", "GB06")
 @pytest.mark.parametrize("currency", CURRENCIES)
 def test_from_part_delivery_to_full_payment_each_step_shows_to_the_cent(office: Office, currency: str) -> None:
     account, party = office.customer()
@@ -30,6 +30,15 @@ def test_from_part_delivery_to_full_payment_each_step_shows_to_the_cent(office: 
     copy = office.rows(f"SELECT Status__c, Total__c FROM ERP_Order__c WHERE Opportunity__c = '{deal}'")
     assert [row["Status__c"] for row in copy] == ["Partly Shipped"]
     assert office.world.crm(deal, "ERP_Status__c")["ERP_Status__c"] == "Partly Shipped"
+    moved = office.rows(
+        "SELECT ERP_Delivery__r.Status__c, ERP_Delivery__r.Shipped_On__c, Quantity__c FROM ERP_Delivery_Line__c "
+        f"WHERE ERP_Delivery__r.Opportunity__c = '{deal}' ORDER BY Quantity__c"
+    )
+    assert [(row["ERP_Delivery__r"]["Status__c"], row["Quantity__c"]) for row in moved] == [
+        *[("Shipped", 1)] * 2,
+        *[("Planned", 3)] * 2,
+    ]
+    assert {row["ERP_Delivery__r"]["Shipped_On__c"] for row in moved} == {books.today.isoformat(), None}
 
     (first,) = books.invoices_of(US, order)
     books.post(US, first)
