@@ -11,6 +11,7 @@ from prefect.events import emit_event
 from prefect_crm_erp.blocks.ledger import Parked, ParkEntry
 from prefect_crm_erp.models.outcomes import Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.tasks.events import tell_automations
 from prefect_crm_erp.tasks.run import BaseRun
 from prefect_crm_erp.tasks.traveller import T, Traveller
 
@@ -79,19 +80,13 @@ def _alert(run: BaseRun, entry: Parked) -> None:
 
 
 def _alert_administrators(run: BaseRun, held: Sequence[Parked]) -> None:
-    emit_event(
-        event="prefect-crm-erp.routing.held",
-        resource={
-            "prefect.resource.id": f"prefect-crm-erp.routing.{run.integration.state_name}",
-            "prefect.resource.name": f"Subsidiary routing of {run.integration.state_name}",
-        },
-        payload={
-            "count": len(held),
-            "advice": "Update the Subsidiary Routing or the accounts; the next run releases what has a subsidiary then",
-            "reasons": list(dict.fromkeys(entry.reason for entry in held))[:_REASONS],
-            "records": [run.record_url(entry.key) for entry in held[:_REASONS]],
-        },
-    )
+    payload = {
+        "count": len(held),
+        "advice": "Update the Subsidiary Routing or the accounts; the next run releases what has a subsidiary then",
+        "reasons": list(dict.fromkeys(entry.reason for entry in held))[:_REASONS],
+        "records": [run.record_url(entry.key) for entry in held[:_REASONS]],
+    }
+    tell_automations(run, "prefect-crm-erp.routing.held", "routing", "Subsidiary routing", payload)
 
 
 _REASONS = 20

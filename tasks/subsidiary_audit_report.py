@@ -10,8 +10,8 @@ from typing import Final
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.events import emit_event
 
+from prefect_crm_erp.tasks.events import tell_automations
 from prefect_crm_erp.tasks.markdown import NAME_WIDTH, SENTENCE_WIDTH, amount, link, stacked, table, text
 from prefect_crm_erp.tasks.report import artifact_key
 from prefect_crm_erp.tasks.run import Run
@@ -100,14 +100,8 @@ def _show(name: str, markdown: str, description: str) -> None:
 
 
 def _tell(run: Run, report: AuditReport) -> None:
-    emit_event(
-        event=EVENT,
-        resource={
-            "prefect.resource.id": f"prefect-crm-erp.audit.{run.integration.state_name}",
-            "prefect.resource.name": f"Subsidiary audit of {run.integration.state_name}",
-        },
-        payload={"month": report.month, "mismatches": len(report.mismatches), "summary": report.in_words()},
-    )
+    payload = {"month": report.month, "mismatches": len(report.mismatches), "summary": report.in_words()}
+    tell_automations(run, EVENT, "audit", "Subsidiary audit", payload)
 
 
 # -------------------------------------------------------------------- tables
