@@ -28,7 +28,8 @@ class DocumentRun(StreamsRun):
 
     Attributes:
         product_ids: Ids of the CRM's products by SKU, as far as they were looked up; None for one that it lacks.
-        sent_invoices: ERP connection and id of invoices that this run has brought to the CRM.
+        sent_invoices: ERP connection and id of invoices that this run has brought to the CRM, and that the ledger does
+            not know of yet.
         opportunities: Opportunities by the quote or order that belongs to one, as far as they were looked up.
         quiet: ERP connections in which nothing has changed since the last run, as far as they were looked at.
     """

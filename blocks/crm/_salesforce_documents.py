@@ -43,17 +43,16 @@ class DocumentWriter:
             positions.setdefault(row.object, []).append(index)
         kinds = [kind for kind in DocumentObject if kind in positions]  # parents stand first
         self._demand_objects([DOCUMENTS[kind].name for kind in kinds])
-        shipments = [self._shipment(kind, [rows[index] for index in positions[kind]]) for kind in kinds]
+        left = [(positions[kind], self._shipment(kind, [rows[index] for index in positions[kind]])) for kind in kinds]
         answered: dict[int, Upserted] = {}
-        for kind, shipment, following in zip(kinds, shipments, shipments[1:], strict=False):
+        while len(left) > 1:
+            indexes, shipment = left.pop(0)
             shipment.begin(self._refused)
-            following.hand_in()
-            answered |= zip(positions[kind], self._finished(shipment), strict=True)
-        for shipment in shipments[-1:]:
+            left[0][1].hand_in()
+            answered |= zip(indexes, self._finished(shipment), strict=True)
+        for _, shipment in left:
             shipment.begin(self._refused)
-        return UnderWay(
-            answered, lambda: self._all(answered, [(positions[kind], shipments[-1]) for kind in kinds[-1:]])
-        )
+        return UnderWay(answered, lambda: self._all(answered, left))
 
     def _all(self, answered: dict[int, Upserted], left: Sequence[tuple[Sequence[int], Shipment]]) -> list[Upserted]:
         for positions, shipment in left:
