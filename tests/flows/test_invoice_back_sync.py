@@ -104,6 +104,22 @@ def test_an_invoice_before_its_account_waits_and_arrives_by_itself(office: Offic
     assert invoice in office.shown(account)
 
 
+@pytest.mark.requirement("L01", "GB10")
+def test_a_payment_does_not_wait_for_the_lines_of_an_invoice_that_the_same_run_brings(office: Office) -> None:
+    account, party = office.buyer()
+    _, invoice = office.invoice(account, party)
+    office.books.post(US, invoice)
+    office.books.pay(US, invoice, Decimal(40))
+    office.world.org.fault("sobjects/ERP_Invoice_Line__c", method="PATCH", delay=2)
+    report = office.sync()
+    assert [row.reason for row in report.rows if row.queue] == []
+    office.check(account, party)
+    applied = office.rows(
+        f"SELECT Amount__c FROM ERP_Payment_Application__c WHERE ERP_Invoice__r.ERP_Id__c = '{invoice}'"
+    )
+    assert [row["Amount__c"] for row in applied] == [40]
+
+
 @pytest.mark.requirement("K05", "K08", "L02", "BB05")
 def test_the_account_shows_its_sales_and_what_is_overdue(office: Office) -> None:
     account, party = office.customer()
