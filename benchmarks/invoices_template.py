@@ -36,7 +36,8 @@ def prepared(count: int, today: date) -> Path:
     key = hashlib.sha256("\0".join([empty.name, str(today), *contents]).encode()).hexdigest()[:16]
     path = empty.with_name(f"invoices-{count}-{key}.sqlite")
     if not path.exists():
-        with FileLock(empty.with_name("invoices.lock")):
+        # The cache's own lock: whoever has it takes folders of unfinished databases away.
+        with FileLock(empty.with_name("building.lock")):
             if not path.exists():
                 _prepare(path, count, today)
     return path
