@@ -26,7 +26,7 @@ def remember_documents(run: DocumentRun, page: Page[DocumentItem]) -> None:
         return
     changed = [item for item in page if item.verdict != Verdict(Outcome.UNCHANGED)]
     run.store.save_documents([*_bearing_old_numbers(run, changed), *(_remembered(item) for item in changed)])
-    run.sent_invoices.difference_update((item.slot, item.erp_id) for item in changed if _stands(item))
+    run.sent_invoices.difference_update((item.slot, item.erp_id) for item in changed if item.is_written)
 
 
 def remember_intent(run: DocumentRun, items: Iterable[DocumentItem]) -> None:
@@ -55,13 +55,9 @@ def _bearing_old_numbers(run: DocumentRun, items: Sequence[DocumentItem]) -> lis
     return found
 
 
-def _stands(item: DocumentItem) -> bool:
-    return item.verdict is not None and item.verdict.outcome is Outcome.WRITTEN
-
-
 def _remembered(item: DocumentItem) -> Document:
     """The document as the ledger keeps it; one that could not be written counts as not standing in the CRM."""
-    if _stands(item):
+    if item.is_written:
         return replace(as_document(item), fingerprint=item.digest(), children=item.children)
     kept = set(item.known.children if item.known else ()) | set(item.children)
     return replace(as_document(item), children=tuple(sorted(kept)))

@@ -97,7 +97,7 @@ def _is_news(item: DocumentItem) -> bool:
 def _begin(run: DocumentRun, items: list[DocumentItem]) -> Sending:
     """Send all rows of these documents."""
     rows = [row for item in items for row in item.rows]
-    return Sending(items, run.crm.begin_documents(rows) if rows else UnderWay({}, list))
+    return Sending(items, run.crm.begin_documents(rows))
 
 
 def _note_what_stands(run: DocumentRun, sending: Sending) -> None:

@@ -42,7 +42,7 @@ def show_on_opportunities(run: DocumentRun, page: Page[DocumentItem]) -> None:
     if run.dry_run:
         return
     owed = {entry.key for entry in run.store.parked(kind=run.owed_kind, keys=[item.key for item in page])}
-    told = [item for item in page if _is_written(item) or (item.key in owed and _stands(item))]
+    told = [item for item in page if item.is_written or (item.key in owed and _stands(item))]
     updates = [*_order_updates(run, told), *_delivery_updates(told), *_invoice_updates(run, told)]
     results = run.crm.write_back([update for update, _ in updates]) if updates else []
     refused: set[str] = set()
@@ -54,10 +54,6 @@ def show_on_opportunities(run: DocumentRun, page: Page[DocumentItem]) -> None:
             refused.add(item.key)
             keep_owed(run, item, result)
     settle(run, [item for item in told if item.key in owed - refused])
-
-
-def _is_written(item: DocumentItem) -> bool:
-    return item.verdict is not None and item.verdict.outcome is Outcome.WRITTEN
 
 
 def _stands(item: DocumentItem) -> bool:

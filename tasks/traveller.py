@@ -99,6 +99,11 @@ class Traveller(ABC):
         return self.route.subsidiary.erp
 
     @property
+    def is_written(self) -> bool:
+        """Whether its road ended with what was written."""
+        return self.verdict is not None and self.verdict.outcome is Outcome.WRITTEN
+
+    @property
     def is_queued(self) -> bool:
         """Whether its road ended in a queue."""
         return self.verdict is not None and self.verdict.outcome is Outcome.QUEUED
