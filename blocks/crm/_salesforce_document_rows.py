@@ -59,15 +59,15 @@ class DocumentForm:
             return error
         try:
             values = self.flat(row)
-            if [value for value in values.values() if type(value) not in _SURE and not _is_finite(value)]:
+            if not all(type(value) in _SURE or _is_finite(value) for value in values.values()):
                 exact_json.dumps(values)
         except (AttributeError, TypeError, ValueError) as trouble:
             return UnsupportedRecordError(f"{row.object.value} {row.erp_id}: {trouble}", system=SYSTEM)
         return values
 
     def _refusal(self, row: DocumentRow) -> ConnectorError | None:
-        if not row.values.keys() <= self._known:
-            unknown = sorted(row.values.keys() - self._known)
+        unknown = sorted(row.values.keys() - self._known)
+        if unknown:
             message = f"{', '.join(unknown)} cannot be written to the {row.object.value}"
             return UnsupportedRecordError(message, system=SYSTEM, fields=tuple(unknown))
         if row.currency and not self._several_currencies and row.currency != self._only_currency():

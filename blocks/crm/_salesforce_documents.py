@@ -45,6 +45,8 @@ class DocumentWriter:
         self._demand_objects([DOCUMENTS[kind].name for kind in kinds])
         left = [(positions[kind], self._shipment(kind, [rows[index] for index in positions[kind]])) for kind in kinds]
         answered: dict[int, Upserted] = {}
+        for _, shipment in left[:1]:
+            shipment.hand_in()
         while len(left) > 1:
             indexes, shipment = left.pop(0)
             shipment.begin(self._refused)

@@ -42,7 +42,7 @@ class _Job(NamedTuple):
 
 
 class Shipment:
-    """Rows of one kind: handed in at any time, begun, and finished.
+    """Rows of one kind: handed in, begun, and finished, each step once and in this order.
 
     Many rows are uploaded when they are handed in, which may be before the documents are there that they belong to:
     Salesforce looks at none of them before the shipment is begun.
@@ -58,7 +58,6 @@ class Shipment:
         self._connection = connection
         self._form = form
         self._jobs: list[_Job] = []
-        self._is_handed_in = False
         unfit = unfit_keys(rows)
         self._values = [unfit.get(index) or form.written(row) for index, row in enumerate(rows)]
 
@@ -72,7 +71,6 @@ class Shipment:
         self._jobs = [self._job(part) for part in chunks(fit, _ROWS_PER_JOB)] if len(fit) >= BULK_ROWS else []
         for job in self._jobs:
             job.upsert.hand_in()
-        self._is_handed_in = True
 
     def begin(self, refused: Refused) -> None:
         """Have the rows taken in; without those whose documents were refused, which wait.
@@ -83,8 +81,6 @@ class Shipment:
         if self._take_out_orphans(refused):
             for job in self._jobs:
                 job.upsert.give_up()
-            self._is_handed_in = False
-        if not self._is_handed_in:
             self.hand_in()
         for job in self._jobs:
             job.upsert.begin()
