@@ -46,9 +46,9 @@ def _former_keys(run: Run, item: Item, sent: str) -> Iterator[tuple[ErpSlot, str
     if division is None:
         yield from ((slot, item.deal_key) for slot in run.erps if isinstance(item, Part))
         return
-    parts = [part for part in item.whole.parts if isinstance(part, Part)] if isinstance(item, Part) else []
+    parts: Sequence[Part] = ()
     if isinstance(item, Part):
-        item.former = division.places
+        parts, item.former = item.whole.parts, division.places
     wanted = {part.place for part in parts}
     not_known = {part.slot for part in parts if part.place is None}
     for place in division.places:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect_crm_erp.blocks.ledger import CrossReference
 from prefect_crm_erp.models.exchange import Valuation
@@ -12,6 +12,9 @@ from prefect_crm_erp.models.keys import fingerprint
 from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.records import Account, Deal, SalesOrder
 from prefect_crm_erp.tasks.traveller import Traveller
+
+if TYPE_CHECKING:
+    from prefect_crm_erp.tasks.parts import Part
 
 
 class Item(Traveller):
@@ -24,6 +27,7 @@ class Item(Traveller):
         valuation: What it is worth beyond its currency; None while that need not be looked at.
         expected: Total without tax that the ERP must arrive at, in the deal's currency.
         bindings: All orders that the ledger knows of the deal; `binding` is the first of them.
+        parts: What goes on in its place, where it is divided.
         left_to_people: Why the integration does not confirm the order: it fits none of the scenarios that were
             authorised beforehand; None when it may.
     """
@@ -34,6 +38,7 @@ class Item(Traveller):
         super().__init__()
         self.deal = self.as_read = deal
         self.bindings: tuple[CrossReference, ...] = ()
+        self.parts: tuple[Part, ...] = ()
         self.order: SalesOrder | None = None
         self.expected: Decimal = ZERO
         self.left_to_people: str | None = None

@@ -86,7 +86,7 @@ class Part(Item):
 
     def intents(self) -> dict[str, str]:
         """What is noted before it is sent: of itself, and of the deal where its parts may be."""
-        places = [each.place for each in self.whole.parts if isinstance(each, Part) and each.place]
+        places = [each.place for each in self.whole.parts if each.place]
         division = Division(self.whole.content_digest(), tuple(dict.fromkeys([*self.former, *places])))
         return {self.key: self.content_digest(), self.deal_key: str(division)}
 
@@ -128,7 +128,7 @@ def gather(page: Page[Item]) -> None:
 
 
 def _gather(item: Item) -> None:
-    parts = [part for part in item.parts if isinstance(part, Part)]
+    parts = item.parts
     arrived = [part for part in parts if part.binding is not None]
     item.take([part.binding for part in arrived if part.binding])
     orders = [part.order for part in arrived or parts if part.order]
@@ -186,7 +186,7 @@ def divided_otherwise(item: Item) -> Verdict | None:
     """What to say of a deal, or of a part, of which orders stand that are not those that it would become now."""
     item, bindings = (item.whole, item.bindings) if isinstance(item, Part) else (item, item.bindings)
     prints = [PartPrint.read(each.fingerprint) for each in bindings]
-    parts = [part for part in item.parts if isinstance(part, Part)]
+    parts = item.parts
     if not any(prints) and not (parts and prints):
         return None
     is_same = all(each and each.parts == len(parts) and each.deal == item.content_digest() for each in prints)

@@ -171,19 +171,13 @@ class Routes:
 
     Attributes:
         by_line: The route of each line, in their order.
+        names: Names of the subsidiaries, each once: `US + UK`.
+        rule: What chose them, for people.
     """
 
     by_line: tuple[Route, ...]
-
-    @property
-    def names(self) -> str:
-        """Names of the subsidiaries, each once: `US + UK`."""
-        return " + ".join(dict.fromkeys(route.subsidiary.name for route in self.by_line))
-
-    @property
-    def rule(self) -> str:
-        """What chose them, for people."""
-        return "; ".join(dict.fromkeys(f"{route.subsidiary.name} by {route.rule}" for route in self.by_line))
+    names: str
+    rule: str
 
 
 class SubsidiaryRouting(OrderedForm, Block):
@@ -316,7 +310,8 @@ class RoutingTable:
         """
         outcome = self._policy.route(_facts(account, deal))
         if isinstance(outcome, Choices):
-            return Routes(tuple(self.taken(choice) for choice in outcome.by_line))
+            routes = tuple(self.taken(choice) for choice in outcome.by_line)
+            return Routes(routes, outcome.subsidiary, outcome.rule)
         return self.taken(outcome) if isinstance(outcome, Choice) else outcome
 
     def explain(self, account: Account, deal: Deal | None = None) -> Explanation:
