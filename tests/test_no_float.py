@@ -29,7 +29,7 @@ REFUSED = re.compile(r"isinstance\(value, (bool \| )?float\)")
 QUANTITIES = {
     ("blocks/form.py", '_AS_NUMBER = PlainSerializer(float, return_type=float, when_used="json")'),
     ("blocks/erp/_tryton_maps.py", "def _quantity(number: float) -> Decimal:"),
-    ("blocks/erp/_tryton_maps.py", "_QUANTITY = Codec(encode=float, decode=_quantity)"),
+    ("blocks/erp/_tryton_maps.py", "QUANTITY = Codec(encode=float, decode=_quantity)"),
     ("blocks/erp/_tryton_maps.py", '"float": lambda value: float(to_decimal(value)),'),
     ("blocks/erp/_tryton_taxes.py", '"quantity": 1.0,'),
 }

@@ -286,6 +286,16 @@ CONTACT = FieldMap(
     ]
 )
 
+ENTRY_OUTCOME = (
+    FieldPair("erp_id", "ERP_Id__c"),
+    FieldPair("erp_number", "ERP_Number__c"),
+    FieldPair("erp_status", "ERP_Status__c"),
+    FieldPair("erp_url", "ERP_URL__c"),
+    FieldPair("erp_sync_status", "ERP_Sync_Status__c"),
+    FieldPair("erp_sync_error", "ERP_Sync_Error__c"),
+)
+"""What a payment or return of the field shows of what it became."""
+
 OBJECT_NAMES = {
     CrmObject.ACCOUNT: "Account",
     CrmObject.OPPORTUNITY: "Opportunity",
@@ -293,6 +303,8 @@ OBJECT_NAMES = {
     CrmObject.ORDER: "Order",
     CrmObject.PRODUCT: "Product2",
     CrmObject.CONTACT: "Contact",
+    CrmObject.FIELD_PAYMENT: "ERP_Field_Payment__c",
+    CrmObject.FIELD_RETURN: "ERP_Field_Return__c",
 }
 
 WRITE_BACK = {
@@ -314,6 +326,8 @@ WRITE_BACK = {
     CrmObject.ORDER: FieldMap(_ERP_FIELDS),
     CrmObject.PRODUCT: FieldMap([FieldPair("erp_id", "ERP_Id__c")]),
     CrmObject.CONTACT: FieldMap([pair for pair in CONTACT.pairs if pair.writable]),
+    CrmObject.FIELD_PAYMENT: FieldMap(ENTRY_OUTCOME),
+    CrmObject.FIELD_RETURN: FieldMap(ENTRY_OUTCOME),
 }
 
 ALWAYS_WRITTEN = {

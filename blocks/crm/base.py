@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field
@@ -19,8 +19,11 @@ from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConnectorError, UnsupportedRecordError
 from prefect_crm_erp.models.exchange import CrmRates
+from prefect_crm_erp.models.field_entries import Collected
 from prefect_crm_erp.models.paging import Cursor, Page
 from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
+
+E = TypeVar("E", bound=Collected)
 
 
 class CrmObject(StrEnum):
@@ -32,6 +35,8 @@ class CrmObject(StrEnum):
     ORDER = "order"
     PRODUCT = "product"
     CONTACT = "contact"
+    FIELD_PAYMENT = "field payment"
+    FIELD_RETURN = "field return"
 
 
 OBJECT_OF_SOURCE = {
@@ -52,7 +57,8 @@ class Update:
             `erp_sync_error`, `erp_id`, `stage`, `type`. For accounts also the fields of `Account` that people maintain
             (`name`, `phone`, `vat_number`, `payment_terms`, `billing` and `shipping` as whole `Address` records,
             `parent_id`), those of `AccountStatus`, and `custom`, a mapping of the CRM's own field names. For contacts
-            `first_name`, `last_name`, `title`, `email` and `phone`.
+            `first_name`, `last_name`, `title`, `email` and `phone`. For payments and returns of the field `erp_id`,
+            `erp_number`, `erp_status`, `erp_url`, `erp_sync_status` and `erp_sync_error`.
     """
 
     object: CrmObject
@@ -474,6 +480,27 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
     def delete_documents(self, object: DocumentObject, erp_ids: Sequence[str]) -> list[Upserted]:
         """Delete copies by their `erp_id`, with what belongs to them; one that is not there counts as done."""
         raise UnsupportedRecordError(f"{self.system} does not keep documents of an ERP", system=self.system)
+
+    def missing_field_entry_fields(self) -> list[str]:
+        """As `missing_fields`, for payments and returns that representatives record in the field."""
+        raise UnsupportedRecordError(f"{self.system} keeps no entries of the field", system=self.system)
+
+    def field_entries(
+        self, kind: type[E], ids: Collection[str] | None = None, page_size: int = 200
+    ) -> Iterator[Page[E]]:
+        """Payments (`CollectedPayment`) or returns (`CollectedReturn`) that were recorded in the field.
+
+        Args:
+            kind: Which.
+            ids: Just these records (15 or 18 characters); those that do not exist, or are of the other kind, are left
+                out. None for all that have not become anything in the ERP yet, the oldest first.
+            page_size: Records of one page.
+
+        Raises:
+            UnsupportedRecordError: The CRM keeps no such records.
+            TransientError: The system is not available.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no entries of the field", system=self.system)
 
     def currency_rates(self, since: date) -> CrmRates:
         """The CRM's currencies and its own rates.

@@ -18,6 +18,7 @@ from prefect_crm_erp.blocks.crm._salesforce_candidates import account_candidates
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_documents import DocumentWriter, delete_documents
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
+from prefect_crm_erp.blocks.crm._salesforce_field_entries import FieldEntries
 from prefect_crm_erp.blocks.crm._salesforce_lookups import (
     accounts_named,
     owners,
@@ -33,6 +34,7 @@ from prefect_crm_erp.blocks.crm._salesforce_write import upsert_accounts, write_
 from prefect_crm_erp.blocks.crm.base import (
     CRM,
     ContactScope,
+    E,
     CustomFields,
     DocumentObject,
     DocumentRow,
@@ -453,6 +455,24 @@ class Salesforce(CRM):
     def delete_documents(self, object: DocumentObject, erp_ids: Sequence[str]) -> list[Upserted]:
         """Delete copies of documents, 200 to a call, with their lines; see `CRM.delete_documents`."""
         return delete_documents(self._connection, object, erp_ids)
+
+    def missing_field_entry_fields(self) -> list[str]:
+        """As `missing_fields`, for payments and returns of the field; all of it is in the metadata package."""
+        return self._field_entries.missing()
+
+    def field_entries(
+        self, kind: type[E], ids: Collection[str] | None = None, page_size: int = 200
+    ) -> Iterator[Page[E]]:
+        """Payments or returns of the field, 2,000 in a query; see `CRM.field_entries`.
+
+        Raises:
+            ConfigurationError: The org lacks an object or field, or one of the ids is none.
+        """
+        return self._field_entries.pages(kind, ids, page_size)
+
+    @property
+    def _field_entries(self) -> FieldEntries:
+        return FieldEntries(self._connection, lambda: self._reader.planner.sku_field, self.currency)
 
     def currency_rates(self, since: date) -> CrmRates:
         """Currencies with their rates, dated ones too where the org has Advanced Currency Management.

@@ -14,6 +14,8 @@ from prefect_crm_erp.blocks.erp._tryton_accounts import CustomerAccounts
 from prefect_crm_erp.blocks.erp._tryton_books import Books
 from prefect_crm_erp.blocks.erp._tryton_customers import Customers
 from prefect_crm_erp.blocks.erp._tryton_deliveries import Deliveries
+from prefect_crm_erp.blocks.erp._tryton_field_payments import FieldPayments
+from prefect_crm_erp.blocks.erp._tryton_field_returns import FieldReturns
 from prefect_crm_erp.blocks.erp._tryton_hierarchy import Hierarchy
 from prefect_crm_erp.blocks.erp._tryton_invoices import Invoices
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps
@@ -31,6 +33,7 @@ from prefect_crm_erp.blocks.http import HttpClient
 from prefect_crm_erp.models.capabilities import Capabilities, SystemInfo
 from prefect_crm_erp.models.documents import Delivery, Invoice, Payment
 from prefect_crm_erp.models.errors import ConfigurationError, RejectedRecordError
+from prefect_crm_erp.models.field_entries import PaymentEntry, ReturnEntry
 from prefect_crm_erp.models.outcomes import WriteResult
 from prefect_crm_erp.models.records import Company, Customer, Product, Record, SalesOrder
 
@@ -60,8 +63,8 @@ class Reader(Protocol):
         """Records by Tryton's ids."""
 
 
-class Desk(Reader, Protocol):
-    """What the connection does with records of a type that it writes, too."""
+class Desk(Protocol):
+    """What the connection does with records of a type that it writes."""
 
     def find(self, keys: Collection[str], company: int | None) -> dict[str, list[Any]]:
         """Records by key."""
@@ -156,14 +159,27 @@ class TrytonConnection:
         """Exchange rates with their days."""
         return Rates(self.database)
 
+    @cached_property
+    def field_payments(self) -> FieldPayments:
+        """Payments that were collected in the field."""
+        return FieldPayments(self.database, self.references)
+
+    @cached_property
+    def field_returns(self) -> FieldReturns:
+        """Goods that were taken back in the field."""
+        return FieldReturns(self.database)
+
     def reader(self, kind: type[Record]) -> Reader:
         """What reads records of a type."""
-        documents: dict[type[Record], Reader] = {
+        readers: dict[type[Record], Reader] = {
             Invoice: self.invoices,
             Payment: self.payments,
             Delivery: self.deliveries,
+            Customer: self.customers,
+            Product: self.products,
+            SalesOrder: self.orders,
         }
-        return documents[kind] if kind in documents else self.desk(kind)
+        return readers[kind]
 
     def desk(self, kind: type[Record]) -> Desk:
         """What works on records of a type."""
@@ -171,6 +187,8 @@ class TrytonConnection:
             Customer: self.customers,
             Product: self.products,
             SalesOrder: self.orders,
+            PaymentEntry: self.field_payments,
+            ReturnEntry: self.field_returns,
         }
         return desks[kind]
 

@@ -53,7 +53,7 @@ def _quantity(number: float) -> Decimal:
 
 
 # Quantities are floats in Tryton, and their shortest decimal form is what it computes with.
-_QUANTITY = Codec(encode=float, decode=_quantity)
+QUANTITY = Codec(encode=float, decode=_quantity)
 
 
 def _named(table: NameTable) -> Codec:
@@ -128,7 +128,7 @@ class Maps:
                 _read_only("product_id", "product.id", _ID),
                 _read_only("sku", "product.code"),
                 FieldPair("description", "description", _LINES),
-                FieldPair("quantity", "quantity", _QUANTITY),
+                FieldPair("quantity", "quantity", QUANTITY),
                 FieldPair("unit_price", "unit_price"),
                 _read_only("amount", "amount"),
             ]
@@ -138,7 +138,7 @@ class Maps:
                 _read_only("erp_id", "id", _ID),
                 _read_only("product_id", "product.id", _ID),
                 _read_only("sku", "product.code"),
-                _read_only("quantity", "quantity", _QUANTITY),
+                _read_only("quantity", "quantity", QUANTITY),
                 _read_only("unit", "unit.name"),
                 _read_only("unit_price", "unit_price"),
             ]
@@ -149,7 +149,7 @@ class Maps:
                 _read_only("product_id", "product.id", _ID),
                 _read_only("sku", "product.code"),
                 _read_only("description", "product.name"),
-                _read_only("quantity", "quantity", _QUANTITY),
+                _read_only("quantity", "quantity", QUANTITY),
                 _read_only("unit", "unit.name"),
             ]
         )

@@ -24,6 +24,7 @@ from prefect_crm_erp.models.credit import CreditPosition
 from prefect_crm_erp.models.documents import Delivery, DeliveryLine, Invoice, InvoiceLine, Payment
 from prefect_crm_erp.models.errors import UnsupportedRecordError
 from prefect_crm_erp.models.exchange import ExchangeRate
+from prefect_crm_erp.models.field_entries import PaymentEntry, ReturnEntry
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import WriteResult
 from prefect_crm_erp.models.paging import Cursor, Page
@@ -38,6 +39,8 @@ _MODELS: dict[type[Record], str] = {
     Product: "product.product",
     SalesOrder: "sale.sale",
     OrderLine: "sale.line",
+    PaymentEntry: MOVE,
+    ReturnEntry: "sale.sale",
     Invoice: INVOICE,
     InvoiceLine: "account.invoice.line",
     Payment: MOVE,
@@ -47,12 +50,14 @@ _MODELS: dict[type[Record], str] = {
 _DOCUMENTS_OF_A_PAGE = 500
 _DOCUMENTS: frozenset[type[Record]] = frozenset({Invoice, Payment, Delivery})
 
+_ENTRIES: frozenset[type[Record]] = frozenset({PaymentEntry, ReturnEntry})
+
 
 class Tryton(ERP):
     """Connection to a Tryton 8.0 database.
 
     The user needs the groups of sales and parties (and of products, where products are created; of accounting, where
-    invoices and payments are read; of stock, where deliveries are), all companies that orders go to, and the company
+    invoices and payments are read, and payments of the field are booked; of stock, where deliveries are), all companies that orders go to, and the company
     filter `All`. It should not be in the credit limit group: Tryton then refuses orders over a customer's limit,
     instead of asking.
 
@@ -78,7 +83,7 @@ class Tryton(ERP):
     system: ClassVar[str] = SYSTEM
     capabilities: ClassVar[Capabilities] = Capabilities(
         reads=frozenset({Customer, Product, SalesOrder, *_DOCUMENTS}),
-        writes=frozenset({Customer, Product, SalesOrder}),
+        writes=frozenset({Customer, Product, SalesOrder, *_ENTRIES}),
         page_size=200,
         batch_size=100,
         idempotency=Idempotency.SEARCH_FIRST,
@@ -216,9 +221,11 @@ class Tryton(ERP):
     def find(self, kind: type[R], keys: Collection[str], company: Company | None = None) -> dict[str, list[R]]:
         """Look records up by key: customers by CRM account id, products by SKU, sales by the deal's CRM id.
 
-        A party that was merged into another in Tryton is found as that one.
+        A party that was merged into another in Tryton is found as that one. Payments and returns from the field are found
+        by the id of their record in the CRM.
         """
-        self._refuse_unread(kind)
+        if kind not in _ENTRIES:
+            self._refuse_unread(kind)
         if kind in _DOCUMENTS:
             raise UnsupportedRecordError(f"A {kind.__name__} of Tryton has no key", system=SYSTEM)
         wanted = [key for key in keys if key]

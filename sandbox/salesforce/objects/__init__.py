@@ -6,6 +6,7 @@ from prefect_crm_erp.sandbox.salesforce.objects import (
     accounts,
     company,
     documents,
+    field_entries,
     opportunities,
     orders,
     products,
@@ -16,5 +17,5 @@ from prefect_crm_erp.sandbox.salesforce.schema import Schema
 
 def build_schema() -> Schema:
     """A fresh schema with every object type of the org."""
-    modules = (accounts, opportunities, quotes, orders, products, documents, company)
+    modules = (accounts, opportunities, quotes, orders, products, documents, field_entries, company)
     return Schema(sobject for module in modules for sobject in module.objects())

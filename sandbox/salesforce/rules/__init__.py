@@ -37,6 +37,9 @@ _RULES: dict[str, Rules] = {
     "ERP_Invoice_Line__c": DetailRules(),
     "ERP_Payment__c": DocumentRules(),
     "ERP_Payment_Application__c": DetailRules(),
+    "ERP_Field_Payment__c": DetailRules(),
+    "ERP_Field_Return__c": DetailRules(),
+    "ERP_Field_Return_Line__c": DetailRules(),
     "CurrencyType": CurrencyTypeRules(),
     "DatedConversionRate": DatedConversionRateRules(),
 }

@@ -17,7 +17,7 @@ class DocumentRules(Rules):
 
 
 class DetailRules(Rules):
-    """The lines of a document have a running number for a name."""
+    """Lines of a document, and what is recorded in the field, have a running number for a name."""
 
     def prepare(self, change: Change, writer: Writer) -> None:
         """Number a new row."""
