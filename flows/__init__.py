@@ -6,6 +6,7 @@ from prefect_crm_erp.flows.currency_reconciliation import currency_reconciliatio
 from prefect_crm_erp.flows.duplicate_report import duplicate_report
 from prefect_crm_erp.flows.exchange_rate_sync import exchange_rate_sync
 from prefect_crm_erp.flows.explain_routing import explain_routing
+from prefect_crm_erp.flows.field_entries import field_entries
 from prefect_crm_erp.flows.invoice_back_sync import invoice_back_sync
 from prefect_crm_erp.flows.order_batch import order_batch
 from prefect_crm_erp.flows.order_status_sync import order_status_sync
@@ -23,6 +24,7 @@ __all__ = [
     "duplicate_report",
     "exchange_rate_sync",
     "explain_routing",
+    "field_entries",
     "invoice_back_sync",
     "order_batch",
     "order_status_sync",

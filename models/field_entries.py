@@ -1,7 +1,7 @@
 """What representatives take in the field: payments that they collect, and goods that customers give back.
 
 As in `records`: amounts are Decimals in the currency of their record, in its major unit; CRM ids are in their
-18-character form. A record of the CRM (`Collected…`) becomes an entry of an ERP (`…Entry`), whose key is the record's id.
+18-character form. A record of the CRM (`Collected…`) becomes an entry of an ERP (`…Entry`), whose key is its id.
 """
 
 from __future__ import annotations

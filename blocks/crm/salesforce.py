@@ -34,10 +34,10 @@ from prefect_crm_erp.blocks.crm._salesforce_write import upsert_accounts, write_
 from prefect_crm_erp.blocks.crm.base import (
     CRM,
     ContactScope,
-    E,
     CustomFields,
     DocumentObject,
     DocumentRow,
+    E,
     Person,
     PriceChange,
     PricedProduct,

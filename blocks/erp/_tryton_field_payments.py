@@ -1,8 +1,8 @@
 """Payments from the field: booked at their invoice as a clerk books them, or on the customer's account.
 
-The move that books a payment has the CRM's id in its description, by which it is found again. Tryton books and reconciles a
-payment of an invoice in one transaction; one on account is a draft for the moment between two calls, and is posted then or
-when it is found.
+The move that books a payment has the CRM's id in its description, by which it is found again. Tryton books and
+reconciles a payment of an invoice in one transaction; one on account is a draft for the moment between two calls, and
+is posted then or when it is found.
 """
 
 from __future__ import annotations

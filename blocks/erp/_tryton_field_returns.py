@@ -1,8 +1,8 @@
 """Returns from the field: sales of negative quantities, made of the sale that delivered the goods.
 
-As Tryton's own wizard for returns does it, a return has the sale as its origin, and each line the line that it brings back, at
-that line's price and taxes. The CRM's id is its reference, by which it is found again. One request makes it, whole or not at
-all; confirming it is another one.
+As Tryton's own wizard for returns does it, a return has the sale as its origin, and each line the line that it brings
+back, at that line's price and taxes. The CRM's id is its reference, by which it is found again. One request makes it,
+whole or not at all; confirming it is another one.
 """
 
 from __future__ import annotations

@@ -57,7 +57,8 @@ class Tryton(ERP):
     """Connection to a Tryton 8.0 database.
 
     The user needs the groups of sales and parties (and of products, where products are created; of accounting, where
-    invoices and payments are read, and payments of the field are booked; of stock, where deliveries are), all companies that orders go to, and the company
+    invoices and payments are read or payments of the field are booked; of stock, where deliveries are read), all
+    companies that orders go to, and the company
     filter `All`. It should not be in the credit limit group: Tryton then refuses orders over a customer's limit,
     instead of asking.
 
@@ -221,8 +222,8 @@ class Tryton(ERP):
     def find(self, kind: type[R], keys: Collection[str], company: Company | None = None) -> dict[str, list[R]]:
         """Look records up by key: customers by CRM account id, products by SKU, sales by the deal's CRM id.
 
-        A party that was merged into another in Tryton is found as that one. Payments and returns from the field are found
-        by the id of their record in the CRM.
+        A party that was merged into another in Tryton is found as that one. Payments and returns from the field are
+        found by the id of their record in the CRM.
         """
         if kind not in _ENTRIES:
             self._refuse_unread(kind)

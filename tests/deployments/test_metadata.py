@@ -17,6 +17,8 @@ NAMESPACE = {"m": "http://soap.sforce.com/2006/04/metadata"}
 PACKAGED = sorted(ROOT.glob("objects/*/fields/*.field-meta.xml"))
 OBJECTS = sorted(ROOT.glob("objects/*/*.object-meta.xml"))
 KINDS = ("field", "layout", "object", "permissionset", "report", "reportFolder", "tab", "validationRule")
+RECORDED = tuple(path for path in OBJECTS if path.parts[-2].startswith("ERP_Field_"))
+"""Objects that people fill in; the others are copies to look at."""
 CHANGES = ("allowCreate", "allowEdit", "allowDelete", "modifyAllRecords")
 TYPES = {
     "Text": "string",
@@ -135,7 +137,8 @@ def test_an_object_of_the_package_is_the_sandboxs(path: Path) -> None:
     assert texts(metadata, "m:nameField/m:label") == [name.label]
     assert texts(metadata, "m:nameField/m:type") == ["AutoNumber" if name.auto_number else "Text"]
     # People look and do not touch: what they may do with a document is no more than to read it.
-    assert texts(metadata, "m:sharingModel") == ["ControlledByParent" if sobject.owning_lookups else "Read"]
+    shared = "ReadWrite" if path in RECORDED else "Read"
+    assert texts(metadata, "m:sharingModel") == ["ControlledByParent" if sobject.owning_lookups else shared]
 
 
 def test_the_package_has_every_field_of_the_integration() -> None:
@@ -191,7 +194,7 @@ def test_the_permission_set_of_the_integration_opens_every_field_and_object() ->
 @pytest.mark.requirement("K09")
 def test_people_may_see_every_document_and_change_none() -> None:
     permitted = permissions("ERP_Documents_Read")
-    documents = {path.parts[-2] for path in OBJECTS}
+    documents = {path.parts[-2] for path in OBJECTS if path not in RECORDED}
     shown = set(texts(permitted, "m:fieldPermissions/m:field"))
     assert shown >= {name_of(path) for path in PACKAGED if path.parts[-3] in documents} - details()
     assert set(texts(permitted, "m:fieldPermissions/m:readable")) == {"true"}
@@ -199,6 +202,25 @@ def test_people_may_see_every_document_and_change_none() -> None:
     assert set(texts(permitted, "m:objectPermissions/m:allowRead")) == {"true"}
     for right in ("fieldPermissions/m:editable", *(f"objectPermissions/m:{name}" for name in CHANGES)):
         assert set(texts(permitted, f"m:{right}")) == {"false"}
+
+
+@pytest.mark.requirement("L06")
+def test_representatives_record_payments_and_returns_and_only_see_what_became_of_them() -> None:
+    permitted = permissions("ERP_Field_Entries")
+    recorded = {path.parts[-2] for path in RECORDED}
+    fields = {name_of(path) for path in PACKAGED if path.parts[-3] in recorded} - details()
+    assert set(texts(permitted, "m:fieldPermissions/m:field")) == fields
+    assert set(texts(permitted, "m:objectPermissions/m:object")) == recorded
+    for right, allowed in (("allowCreate", "true"), ("allowEdit", "true"), ("allowDelete", "false")):
+        assert set(texts(permitted, f"m:objectPermissions/m:{right}")) == {allowed}
+    fixed = {
+        field.partition(".")[2]
+        for each in permitted.findall("m:fieldPermissions", NAMESPACE)
+        for field in texts(each, "m:field")
+        if texts(each, "m:editable") == ["false"]
+    }
+    outcome = {"ERP_Id__c", "ERP_Number__c", "ERP_Status__c", "ERP_URL__c", "ERP_Sync_Status__c", "ERP_Sync_Error__c"}
+    assert fixed == outcome
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("layouts/*")), ids=lambda path: path.name.partition("-")[0])
