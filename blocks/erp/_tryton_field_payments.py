@@ -162,10 +162,16 @@ class FieldPayments:
         self._database.press(MOVE, "post", move, number)
 
     def _receivable(self, entry: PaymentEntry, company: int) -> int:
-        rows = self._database.read("party.party", [int(entry.customer_id)], ["account_receivable_used"], company)
+        """The account that the customer owes on: its own, or the company's."""
+        rows = self._database.read("party.party", [int(entry.customer_id)], ["account_receivable"], company)
         if not rows:
             raise MissingReferenceError(f"Tryton has no customer {entry.customer_id} any more", system=SYSTEM)
-        return int(rows[0]["account_receivable_used"])
+        usual = "default_account_receivable"
+        settings = self._database.first("account.configuration", [], [usual], 1, company=company)
+        account = rows[0]["account_receivable"] or (settings and settings[0][usual])
+        if not account:
+            raise RejectedRecordError("The company has no account for receivables in Tryton", system=SYSTEM)
+        return int(account)
 
     def _period(self, entry: PaymentEntry, company: int) -> int:
         days: Domain = [("start_date", "<=", entry.date), ("end_date", ">=", entry.date), ("type", "=", "standard")]

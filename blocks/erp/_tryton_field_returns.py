@@ -1,8 +1,8 @@
 """Returns from the field: sales of negative quantities, made of the sale that delivered the goods.
 
-As Tryton's own wizard for returns does it, a return has the sale as its origin, and each line the line that it brings
-back, at that line's price and taxes. The CRM's id is its reference, by which it is found again. One request makes it,
-whole or not at all; confirming it is another one.
+As Tryton's own wizard for returns does it, a return has the sale as its origin, and its lines are the sale's with other
+quantities, at the same prices and taxes. The CRM's id is its reference, by which it is found again. One request makes
+it, whole or not at all; confirming it is another one.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ _OF_SALE = ("number", "state", *_LINKS, *_TERMS)
 _OF_LINE = ("product", "unit", "unit_price", "taxes", "description")
 _LINE_FIELDS = (*_OF_LINE, "type", "quantity", "product.code", "product.type", "moves.state", "moves.quantity")
 _RETURN = ("number", "state", "reference", "company", "sale_date", "origin", "description")
-_RETURNED = ("quantity", "origin", "product.code")
+_RETURNED = ("quantity", "product.code")
 _DELIVERED = "done"
+_NONE = Decimal(0)
 _KEYS_PER_SEARCH = 500
 _STANDING = ("confirmed", "processing", "done")
 
@@ -129,35 +130,31 @@ class FieldReturns:
         """
         domain: Domain = [("sale", "=", sale["id"]), ("type", "=", "line"), ("product.code", "=", wanted.sku)]
         delivered = self._database.search(LINE, domain, _LINE_FIELDS, company=company)
-        back = self._came_back(delivered, company)
-        left, open_quantity = wanted.quantity, Decimal(0)
+        gone = back = self._came_back(wanted.sku, sale["id"], company)
+        left = wanted.quantity
         for line in delivered:
-            free = _delivered(line) - back[line["id"]]
-            open_quantity += free
+            free = max(_delivered(line) - gone, _NONE)
+            gone = max(gone - _delivered(line), _NONE)
             taken = min(left, free)
             if taken > 0:
                 left -= taken
                 yield _return_line(line, taken)
         if left > 0:
-            raise RejectedRecordError(
-                _too_many(wanted, sale, delivered, open_quantity), system=SYSTEM, fields=("lines",)
-            )
+            raise RejectedRecordError(_too_many(wanted, sale, delivered, back), system=SYSTEM, fields=("lines",))
 
-    def _came_back(self, lines: Sequence[Row], company: int) -> dict[int, Decimal]:
-        back: dict[int, Decimal] = defaultdict(Decimal)
-        if lines:
-            domain: Domain = [("origin", "in", [f"{LINE},{line['id']}" for line in lines])]
-            domain += [("sale.state", "!=", "cancelled"), ("quantity", "<", 0)]
-            for row in self._database.search(LINE, domain, ["origin", "quantity"], company=company):
-                back[id_in(row["origin"], LINE) or 0] -= _quantity(row)
-        return back
+    def _came_back(self, sku: str, sale: int, company: int) -> Decimal:
+        """How many of a product came back of a sale already, or are about to."""
+        domain: Domain = [("sale.origin", "=", f"{SALE},{sale}"), ("sale.state", "!=", "cancelled")]
+        domain += [("product.code", "=", sku), ("quantity", "<", 0)]
+        rows = self._database.search(LINE, domain, ["quantity"], company=company)
+        return -sum((_quantity(row) for row in rows), _NONE)
 
 
 def _delivered(line: Row) -> Decimal:
     """How many of a line were delivered; of a service, which nobody delivers, what was sold."""
     if line["product"]["type"] == "service":
         return _quantity(line)
-    return sum((_quantity(move) for move in line["moves"] if move["state"] == _DELIVERED), Decimal(0))
+    return sum((_quantity(move) for move in line["moves"] if move["state"] == _DELIVERED), _NONE)
 
 
 def _quantity(row: Row) -> Decimal:
@@ -172,18 +169,17 @@ def _return_line(line: Row, quantity: Decimal) -> Row:
         "product": line["product"]["id"],
         "taxes": [("add", line["taxes"])],
         "quantity": QUANTITY.encode(-quantity),
-        "origin": f"{LINE},{line['id']}",
     }
 
 
-def _too_many(wanted: ReturnLine, sale: Row, delivered: Sequence[Row], free: Decimal) -> str:
+def _too_many(wanted: ReturnLine, sale: Row, delivered: Sequence[Row], back: Decimal) -> str:
     order = sale["number"] or sale["id"]
     if not delivered:
         return f"Order {order} has no {wanted.sku}; choose the order that it was delivered with"
-    return (
-        f"Of {wanted.sku}, {plain(max(free, Decimal(0)))} of order {order} were delivered and have not come back yet; "
-        f"{plain(wanted.quantity)} cannot be returned"
-    )
+    total = sum((_delivered(line) for line in delivered), _NONE)
+    came = f", and {plain(back)} came back already" if back else ""
+    asked = plain(wanted.quantity)
+    return f"{plain(total)} {wanted.sku} of order {order} were delivered{came}: {asked} cannot be returned"
 
 
 def _entry(row: Row) -> ReturnEntry:
