@@ -21,6 +21,7 @@ pytest_plugins = (
     "fixtures_documents",
     "fixtures_salesforce",
     "fixtures_salesforce_documents",
+    "fixtures_salesforce_field",
     "fixtures_tryton",
     "office",
     "world",

@@ -89,8 +89,12 @@ class FieldReturns:
         return [self._result(entry, found.get(entry.key), errors.get(entry.key)) for entry in entries]
 
     def _confirm(self, ids: Sequence[int], company: int) -> None:
-        for button in ("quote", "confirm"):
-            self._database.press(SALE, button, ids, company)
+        """Take returns from where they stand to where they are binding: an earlier run may have come half the way."""
+        for state, button in (("draft", "quote"), ("quotation", "confirm")):
+            rows = self._database.read(SALE, ids, ["state"], company)
+            waiting = [row["id"] for row in rows if row["state"] == state]
+            if waiting:
+                self._database.press(SALE, button, waiting, company)
 
     @staticmethod
     def _result(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from cutting_proxy import Cut, CuttingProxy
+from flow_process import flow_process
 from office import US, Office
 
+from prefect_crm_erp.blocks import Ledger
 from prefect_crm_erp.flows import field_entries, order_status_sync
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 from prefect_crm_erp.tasks.report import RunReport
 
 TODAY = datetime.now(UTC).date().isoformat()
+LEASE_SECONDS = 2
 PAYMENT, RETURN = "ERP_Field_Payment__c", "ERP_Field_Return__c"
 SHOWN = ("ERP_Id__c", "ERP_Number__c", "ERP_Status__c", "ERP_Sync_Status__c", "ERP_Sync_Error__c", "ERP_URL__c")
 
@@ -182,6 +186,38 @@ def test_a_payment_whose_answer_was_lost_is_booked_once(field: Field, line: Cutt
     told = field.office.books.told(US, invoice)
     assert told["amount_to_pay"] == told["total_amount"] - 40
     assert field.shown(record)["ERP_Sync_Status__c"] == "Synced"
+
+
+@pytest.mark.requirement("L06", "GB02", "T09")
+@pytest.mark.parametrize("where", list(Cut))
+def test_a_run_that_is_killed_while_it_books_is_made_up_for_and_doubles_nothing(
+    field: Field, line: CuttingProxy, where: Cut
+) -> None:
+    _, invoice, copy = field.billed()
+    _, order_copy = field.delivered()
+    payment, returned = field.collect("40.00", ERP_Invoice__c=copy), field.take_back(order_copy, 1)
+    ledger = Ledger(url=field.world.integration().ledger.url, lease_seconds=LEASE_SECONDS)
+    integration = field.world.integration(erp=field.world.tryton(server_url=line.url), ledger=ledger)
+    for step in ('"pay"', "model.sale.sale.create", "model.sale.sale.confirm"):
+        with (
+            line.hold(where, containing=step, then_cut=True) as hold,
+            flow_process(integration, flow="field_entries", confirm_returns=True) as process,
+        ):
+            hold.wait()
+            process.kill()
+        time.sleep(LEASE_SECONDS)
+    field.run(integration=integration, confirm_returns=True)
+    assert len(field.moves(payment)) == 1
+    assert [sale["state"] for sale in field.returns(returned)] == ["processing"]
+    told = field.office.books.told(US, invoice)
+    assert told["amount_to_pay"] == told["total_amount"] - 40
+    shown = [field.shown(record)["ERP_Sync_Status__c"] for record in (payment, returned)]
+    assert shown == ["Synced", "Synced"]
+    assert field.run(integration=integration).source == 0
+    field.office.sync(order_status_sync)
+    (sale,) = field.returns(returned)
+    (copied,) = field.office.rows(f"SELECT Total__c FROM ERP_Order__c WHERE ERP_Id__c = '{sale['id']}'")
+    assert copied["Total__c"] < 0
 
 
 @pytest.mark.requirement("L06", "M01", "M02")
