@@ -56,7 +56,7 @@ def check_entries(run: FieldRun, page: Page[FieldItem]) -> Page[FieldItem]:
             item.verdict = Verdict(Outcome.UNCHANGED)
         elif not item.collected.push_to_erp:
             item.verdict = Verdict.excluded("Push to ERP is off in the record")
-    still_waiting(run, list(open_items(page)))
+    still_waiting(run, [item for item in page if item.verdict is None])
     for item in open_items(page):
         defects = list(_defects(item))
         if defects:

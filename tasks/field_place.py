@@ -97,10 +97,14 @@ def _by_account(run: FieldRun, items: Sequence[FieldItem]) -> None:
     bound = run.store.bound(CUSTOMER, list(accounts)) if accounts else {}
     for item in items:
         item.buyer = accounts.get(str(item.collected.account_id))
-        routed = run.routing.route(item.buyer) if item.buyer else None
-        if not isinstance(routed, Route):
-            item.verdict = routed or Verdict.queued(Queue.DATA_QUALITY, "Its account is gone", error="NoAccount")
+        if item.buyer is None:
+            _park(item, "Its account is gone, or the integration's user does not see it")
             continue
+        routed = run.routing.route(item.buyer)
+        if isinstance(routed, Verdict):
+            item.verdict = routed
+            continue
+        assert isinstance(routed, Route)  # only deals are divided
         item.route, item.place = routed, routed.subsidiary.erp
         customers = [each for each in bound.get(item.account_key, ()) if each.erp == item.place.value]
         if not customers:

@@ -36,8 +36,8 @@ def write_back_entries(run: FieldRun, page: Page[FieldItem]) -> Page[FieldItem]:
         results = [UpdateResult(update, error) for update in wanted]
     refused = {result.update.record_id: result.error for result in results if result.error}
     for item in page:
-        if error := refused.get(item.key):
-            text = f"{run.crm.system} did not take the write-back, which the next run makes up for: {error.message}"
+        if refusal := refused.get(item.key):
+            text = f"{run.crm.system} did not take the write-back, which the next run makes up for: {refusal.message}"
             item.notes.append(Note("write_back", text, "Sales"))
     return page
 

@@ -111,12 +111,12 @@ class FieldPayments:
     def _pay_invoice(self, entry: PaymentEntry, invoice: int, company: Company) -> None:
         """Go through Tryton's own wizard; it books and reconciles in its last step."""
         number = int(company.id)
-        (row,) = self._database.read(INVOICE, [invoice], ["party"], number) or [None]
-        if row is None:
+        rows = self._database.read(INVOICE, [invoice], ["party"], number)
+        if not rows:
             raise MissingReferenceError(f"Tryton has no invoice with id {invoice} any more", system=SYSTEM)
         start = {
-            "payee": row["party"],
-            "payees": [row["party"]],
+            "payee": rows[0]["party"],
+            "payees": [rows[0]["party"]],
             "amount": entry.amount,
             "currency": self._currency(entry.currency),
             "company": number,
