@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,9 +13,10 @@ from cutting_proxy import Cut, CuttingProxy
 from flow_process import flow_process
 from office import US, Office
 
-from prefect_crm_erp.blocks import Ledger
+from prefect_crm_erp.blocks import Ledger, Tryton
 from prefect_crm_erp.flows import field_entries, order_status_sync
 from prefect_crm_erp.models.outcomes import Outcome, Queue
+from prefect_crm_erp.models.records import SalesOrder
 from prefect_crm_erp.tasks.report import RunReport
 
 TODAY = datetime.now(UTC).date().isoformat()
@@ -240,3 +242,16 @@ def test_a_return_becomes_a_return_of_what_was_delivered_as_a_draft_or_confirmed
     assert report.queued == 1
     assert "and 2 came back already" in field.shown(second)["ERP_Sync_Error__c"]
     assert not field.returns(second)
+
+
+@pytest.mark.requirement("L06", "T06")
+def test_what_an_erp_cannot_book_waits_for_a_person_and_says_so(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, invoice, copy = field.billed()
+    payment = field.collect("40.00", ERP_Invoice__c=copy)
+    monkeypatch.setattr(Tryton, "capabilities", replace(Tryton.capabilities, writes=frozenset({SalesOrder})))
+    report = field.run()
+    assert [(row.outcome, row.queue) for row in report.rows] == [(Outcome.QUEUED, Queue.MANUAL_REVIEW)]
+    assert "does not book field payments" in field.shown(payment)["ERP_Sync_Error__c"]
+    assert [field.run().rows[0].reason, field.moves(payment)] == [report.rows[0].reason, []]
+    told = field.office.books.told(US, invoice)
+    assert told["amount_to_pay"] == told["total_amount"]
