@@ -24,6 +24,9 @@ from prefect_crm_erp.models.records import Company
 
 _METHOD = "account.invoice.payment.method"
 _PAY = "account.invoice.pay"
+_MONEY = ("journal.type", "in", list(MONEY_JOURNALS))
+# A move that takes a payment back has that one as its origin, and may have its description.
+_NO_REVERSAL = ["OR", ("origin", "=", None), ("origin", "not like", f"{MOVE},%")]
 _KEYS_PER_SEARCH = 50
 _KEY = re.compile(r"\[(\w{18})\]$")
 _ZERO = Decimal(0)
@@ -54,15 +57,11 @@ class FieldPayments:
     def _moves(self, keys: Collection[str], company: int | None) -> list[Row]:
         rows: list[Row] = []
         for chunk in chunks(dict.fromkeys(keys), _KEYS_PER_SEARCH):
-            domain: Domain = [("journal.type", "in", list(MONEY_JOURNALS)), ["OR", *map(_is_of, chunk)]]
+            domain: Domain = [_MONEY, _NO_REVERSAL, ["OR", *map(_is_of, chunk)]]
             domain += [("company", "=", company)] if company is not None else []
             fields = ["number", "state", "date", "description", "company.currency.code"]
             rows += self._database.search(MOVE, domain, [*fields, "lines.party", "lines.debit"], company=company)
-        # A move that takes one back may have its description.
-        first: dict[str, Row] = {}
-        for row in rows:
-            first.setdefault(row["description"], row)
-        return list(first.values())
+        return rows
 
     # ------------------------------------------------------------------ writing
 

@@ -88,6 +88,7 @@ def test_what_is_booked_is_found_by_its_key_and_what_is_not_is_absent(
     goods = returned(company, billed.order)
     written = [*erp.write(entries, company), *erp.write([goods], company)]
     ids = [result.record.erp_id for result in written]
+    books.take_back(UK, str(ids[0]))  # what bounced later was booked all the same
     found = erp.find(PaymentEntry, [*(each.key for each in entries), new_key("a08")])
     assert {key: [each.erp_id for each in there] for key, there in found.items()} == {
         entry.key: [erp_id] for entry, erp_id in zip(entries, ids, strict=False)
