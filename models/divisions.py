@@ -1,4 +1,4 @@
-"""Deals of several subsidiaries: keys of their parts, what the ledger keeps of them, and how amounts are shared out.
+"""Deals of several subsidiaries: keys of their parts, what the ledger keeps before they are sent, shares of amounts.
 
 A part is known by the deal's own id and by the place of its order: the ERP connection and the company there. So the key
 of a part is the same in every run, whatever the subsidiary is called, and no two parts share one.
@@ -20,6 +20,7 @@ T = TypeVar("T", bound=Hashable)
 _BEFORE_PLACE: Final = "/"
 _PART: Final = "part of "
 _DIVIDED: Final = "divided as "
+_TO: Final = " to "
 _BETWEEN: Final = " | "
 
 
@@ -45,6 +46,33 @@ def deal_key(key: str) -> str:
 
 
 # -------------------------------------------------------------------- what the ledger keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the ledger keeps of a record before it is sent: the fingerprint of what it becomes, and the ERP it goes to.
+
+    Attributes:
+        fingerprint: Of what it was made of.
+        erp: Name of the ERP connection; None where it is not known, as in what earlier releases have kept.
+
+    Example:
+        >>> Sent.read(str(Sent("d1", "second")))
+        Sent(fingerprint='d1', erp='second')
+    """
+
+    fingerprint: str
+    erp: str | None = None
+
+    def __str__(self) -> str:
+        """As the ledger keeps it."""
+        return f"{self.fingerprint}{_TO}{self.erp}" if self.erp else self.fingerprint
+
+    @classmethod
+    def read(cls, kept: str) -> Sent:
+        """What the ledger keeps of any record."""
+        fingerprint, _, erp = kept.partition(_TO)
+        return cls(fingerprint, erp or None)
 
 
 @dataclass(frozen=True, slots=True)

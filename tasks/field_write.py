@@ -7,7 +7,7 @@ knowing its outcome is found by its key, and nothing is sent again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.ledger import AuditEntry, Binding, LeaseLostError
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.divisions import Sent
 from prefect_crm_erp.models.field_entries import PaymentEntry, ReturnEntry, payment_trouble
 from prefect_crm_erp.models.money import plain
 from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Rejected, Verdict
@@ -24,6 +25,7 @@ from prefect_crm_erp.models.records import Company
 from prefect_crm_erp.tasks.claims import held
 from prefect_crm_erp.tasks.field_item import FieldItem
 from prefect_crm_erp.tasks.field_run import FieldRun
+from prefect_crm_erp.tasks.parts import slot_of
 from prefect_crm_erp.tasks.run import by_company, by_slot
 from prefect_crm_erp.tasks.traveller import open_items
 
@@ -44,6 +46,7 @@ def write_entries(run: FieldRun, page: Page[FieldItem]) -> Page[FieldItem]:
     with held(run, run.kind, [item.key for item in mine]):
         try:
             _leave_bound(run, mine)
+            _leave_to_former(run, mine, claimed.unknown)
             _book(run, [item for item in mine if item.verdict is None])
         finally:
             unbound = [item.key for item in mine if item.binding is None]
@@ -59,6 +62,40 @@ def _leave_bound(run: FieldRun, items: Sequence[FieldItem]) -> None:
         if item.key in bound:
             item.binding = bound[item.key][0]
             item.verdict = Verdict(Outcome.UNCHANGED, "Written by another run at the same time")
+
+
+def _leave_to_former(run: FieldRun, items: Sequence[FieldItem], unknown: Mapping[str, str]) -> None:
+    """Ask the ERP that an earlier run has sent an entry to, where the entry leads to another one now.
+
+    What it has is parked: nothing is booked twice. While it does not answer, the entry waits.
+    """
+    suspects: dict[ErpSlot, list[FieldItem]] = defaultdict(list)
+    for item in items:
+        slot = slot_of(Sent.read(unknown.get(item.key, "")).erp or "")
+        if item.verdict is not None or slot in (None, item.slot):
+            continue
+        if slot in run.erps:
+            suspects[slot].append(item)
+        else:
+            run.wait([item], f"It was sent to the {slot.value} ERP, which is not connected", "Unfinished")
+    for slot, waiting in suspects.items():
+        if run.is_up(slot, waiting):
+            with run.guard(slot, waiting):
+                _park_found(run, slot, waiting)
+
+
+def _park_found(run: FieldRun, slot: ErpSlot, items: Sequence[FieldItem]) -> None:
+    erp = run.erps[slot]
+    kind: type[Any] = type(items[0].entry)  # a page is of one kind
+    found = erp.find(kind, [item.key for item in items])
+    for item in items:
+        if there := found.get(item.key):
+            numbers = ", ".join(each.number or str(each.erp_id) for each in there)
+            reason = (
+                f"{erp.system} has {numbers} of this record, from before it led elsewhere; undo the change in "
+                f"{run.crm.system}, or cancel it there and record it anew"
+            )
+            item.verdict = Verdict.queued(Queue.MANUAL_REVIEW, reason, error="LedElsewhere")
 
 
 def _book(run: FieldRun, items: Sequence[FieldItem]) -> None:
@@ -143,7 +180,7 @@ class _Booking:
 
     def _intend(self, items: Sequence[FieldItem]) -> list[FieldItem]:
         """Write the intents; a run that slept must not send what another one has taken over meanwhile."""
-        intents = {item.key: item.evaluation_digest() for item in items}
+        intents = {item.key: str(Sent(item.evaluation_digest(), self._slot.value)) for item in items}
         try:
             self._run.store.intend(self._run.kind, intents, self._run.run_id)
         except LeaseLostError as error:

@@ -1,4 +1,4 @@
-"""Former: what an earlier run may have sent of a deal when it was divided otherwise, or not at all.
+"""Former: what an earlier run may have sent of a deal when it led elsewhere, or was divided otherwise.
 
 The ledger tells under which keys that may stand in which ERP. Nothing is sent of such a deal before those ERPs have
 said that they do not have it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
-from prefect_crm_erp.models.divisions import Division, part_key
+from prefect_crm_erp.models.divisions import Division, Sent, part_key
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.records import OrderStatus, SalesOrder
 from prefect_crm_erp.tasks.item import Item
@@ -19,7 +19,7 @@ from prefect_crm_erp.tasks.run import Run
 
 
 def leave_to_former(run: Run, items: Sequence[Item], unknown: Mapping[str, str]) -> dict[str, str]:
-    """Park deals of which an ERP has an order from a former division; let those wait whose ERP does not answer.
+    """Park deals of which an ERP has an order from a former route; let those wait whose ERP does not answer.
 
     Args:
         run: The run, which holds the claims on these deals.
@@ -37,14 +37,14 @@ def leave_to_former(run: Run, items: Sequence[Item], unknown: Mapping[str, str])
                 suspects.setdefault(slot, {}).setdefault(key, []).append(item)
     for slot, by_key in suspects.items():
         _look_up(run, slot, by_key)
-    return {key: sent for key, sent in unknown.items() if Division.read(sent) is None}
+    return {key: Sent.read(sent).fingerprint for key, sent in unknown.items() if Division.read(sent) is None}
 
 
 def _former_keys(run: Run, item: Item, sent: str) -> Iterator[tuple[ErpSlot, str]]:
     """Keys that something of the deal may stand under, other than its own now, with the ERP to ask."""
     division = Division.read(sent)
     if division is None:
-        yield from ((slot, item.deal_key) for slot in run.erps if isinstance(item, Part))
+        yield from ((slot, item.deal_key) for slot in _former_slots(run, item, sent))
         return
     parts: Sequence[Part] = ()
     if isinstance(item, Part):
@@ -59,6 +59,21 @@ def _former_keys(run: Run, item: Item, sent: str) -> Iterator[tuple[ErpSlot, str
             yield slot, part_key(item.deal_key, place)
         else:
             run.wait([item], f"A part of it was sent to the {slot.value} ERP, which is not connected", "Unfinished")
+
+
+def _former_slots(run: Run, item: Item, sent: str) -> Sequence[ErpSlot]:
+    """ERPs that may have the deal as one order, other than the one that it is to be an order of now.
+
+    Where it is not known which one it was sent to, it may have been any.
+    """
+    own = None if isinstance(item, Part) else item.slot
+    to = slot_of(Sent.read(sent).erp or "")
+    if to is None:
+        return [slot for slot in run.erps if slot is not own]
+    if to not in run.erps:
+        run.wait([item], f"It was sent to the {to.value} ERP, which is not connected", "Unfinished")
+        return []
+    return [to] if to is not own else []
 
 
 def _outdated(item: Item, unknown: Mapping[str, str]) -> Iterator[tuple[ErpSlot, str]]:
@@ -82,8 +97,8 @@ def _look_up(run: Run, slot: ErpSlot, by_key: Mapping[str, Sequence[Item]]) -> N
                 continue
             numbers = ", ".join(each.number or str(each.erp_id) for each in orders)
             reason = (
-                f"{erp.system} has {numbers} of this deal, from before its lines led elsewhere; cancel it there, or "
+                f"{erp.system} has {numbers} of this deal, from before it led elsewhere; cancel it there, or "
                 "undo the change of the routing or of the deal"
             )
             for item in by_key[key]:
-                item.verdict = Verdict.queued(Queue.MANUAL_REVIEW, reason, error="DividedOtherwise")
+                item.verdict = Verdict.queued(Queue.MANUAL_REVIEW, reason, error="LedElsewhere")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from prefect_crm_erp.blocks.ledger import CrossReference
+from prefect_crm_erp.models.divisions import Sent
 from prefect_crm_erp.models.exchange import Valuation
 from prefect_crm_erp.models.keys import fingerprint
 from prefect_crm_erp.models.money import ZERO
@@ -91,7 +92,7 @@ class Item(Traveller):
 
     def intents(self) -> dict[str, str]:
         """What is noted before it is sent, by key."""
-        return {self.key: self.content_digest()}
+        return {self.key: str(Sent(self.content_digest(), self.slot.value))}
 
     def content_digest(self) -> str:
         """Fingerprint of what the order is made of, as the CRM says it; other changes do not touch the order."""

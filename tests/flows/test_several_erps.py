@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cutting_proxy import Cut, CuttingProxy
+from flow_process import wait_for
 from pydantic import SecretStr
 from world import World
 
 from prefect_crm_erp.blocks import ErpSlot, Integration, RoutingRule, Subsidiary, SubsidiaryRouting
+from prefect_crm_erp.flows import field_entries
 from prefect_crm_erp.models.errors import ConfigurationError
+from prefect_crm_erp.models.field_entries import PaymentEntry
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 from prefect_crm_erp.sandbox.tryton import TrytonAccess, TrytonSandbox
 from prefect_crm_erp.sandbox.tryton.rpc import TrytonRpc
 
 LONDON = {"BillingCity": "London", "BillingState": None, "BillingPostalCode": "E1 6AN", "BillingCountry": "UK"}
+BOSTON = {"BillingCity": "Boston", "BillingState": "MA", "BillingPostalCode": "02110", "BillingCountry": "US"}
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +80,57 @@ def test_while_one_erp_is_down_the_others_orders_go_through(world: World, britis
     time.sleep(1.1)
     assert world.row(world.run(two_erps(world, british_erp)), british).outcome is Outcome.WRITTEN
     assert british in references(british_erp)
+
+
+@pytest.mark.requirement("GB02", "O05", "T09")
+def test_a_deal_that_leads_to_another_erp_after_it_was_sent_is_noticed_not_ordered_twice(
+    world: World, british_erp: TrytonAccess, line: CuttingProxy
+) -> None:
+    account = world.account()
+    deal = world.deal(account=account)
+    hasty = world.tryton(server_url=line.url, timeout_seconds=2, settle_seconds=1)
+    with line.hold(Cut.BEFORE, containing="model.sale.sale.create"):
+        row = world.row(world.run(two_erps(world, british_erp).model_copy(update={"erp": hasty})), deal)
+    assert row.queue is Queue.RETRY
+    wait_for(lambda: world.sales(deal), "the ERP acts late")
+    world.company.sf.Account.update(account, LONDON)
+    gone = world.tryton(server_url="http://127.0.0.1:9")
+    row = world.row(world.run(two_erps(world, british_erp).model_copy(update={"erp": gone}), records=[deal]), deal)
+    assert row.queue is Queue.RETRY
+    row = world.row(world.run(two_erps(world, british_erp), records=[deal]), deal)
+    assert (row.queue, "before it led elsewhere" in row.reason) == (Queue.MANUAL_REVIEW, True), row.reason
+    assert (ordered_in(world.access, deal), ordered_in(british_erp, deal)) == ({deal: "US"}, {})
+    world.company.sf.Account.update(account, BOSTON)
+    assert world.row(world.run(two_erps(world, british_erp), records=[deal]), deal).outcome is Outcome.WRITTEN
+    assert len(world.sales(deal)) == 1
+
+
+@pytest.mark.requirement("GB02", "L06")
+def test_a_payment_that_leads_to_another_erp_after_it_was_sent_is_noticed_not_booked_twice(
+    world: World, british_erp: TrytonAccess, line: CuttingProxy
+) -> None:
+    account = world.account()
+    for place, currency in ((BOSTON, "USD"), (LONDON, "GBP")):
+        world.company.sf.Account.update(account, place)
+        world.deal(account=account, currency=currency)
+        assert world.run(two_erps(world, british_erp)).written == 1
+    world.company.sf.Account.update(account, BOSTON)
+    today = datetime.now(UTC).date().isoformat()
+    paid = {"Amount__c": 75, "Payment_Date__c": today, "Method__c": "Check", "Account__c": account}
+    (payment,) = world.company.create("ERP_Field_Payment__c", [paid | {"CurrencyIsoCode": "USD"}])
+    hasty = world.tryton(server_url=line.url, timeout_seconds=2, settle_seconds=1)
+    with line.hold(Cut.BEFORE, containing="model.account.move.create"):
+        (row,) = field_entries(integration=two_erps(world, british_erp).model_copy(update={"erp": hasty})).rows
+    assert row.queue is Queue.RETRY
+    wait_for(lambda: world.tryton().find(PaymentEntry, [payment]), "the ERP acts late")
+    world.company.sf.Account.update(account, LONDON)
+    world.company.sf.ERP_Field_Payment__c.update(payment, {"CurrencyIsoCode": "GBP"})
+    (row,) = field_entries(integration=two_erps(world, british_erp), records=[payment]).rows
+    assert (row.queue, "before it led elsewhere" in row.reason) == (Queue.MANUAL_REVIEW, True), row.reason
+    world.company.sf.Account.update(account, BOSTON)
+    world.company.sf.ERP_Field_Payment__c.update(payment, {"CurrencyIsoCode": "USD"})
+    (row,) = field_entries(integration=two_erps(world, british_erp), records=[payment]).rows
+    assert (row.outcome, row.reason) == (Outcome.WRITTEN, "An earlier run had sent it")
 
 
 def by_rules(
