@@ -9,6 +9,7 @@ from decimal import Decimal
 from prefect_crm_erp.blocks.crm.base import Person
 from prefect_crm_erp.blocks.policies.order_entry import OwnerCheck, Restriction
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
+from prefect_crm_erp.models.divisions import Sent
 from prefect_crm_erp.models.geography import country_code, country_name
 from prefect_crm_erp.models.keys import fold
 from prefect_crm_erp.models.money import ZERO, plain
@@ -77,7 +78,7 @@ def check_stock(run: Run, slot: ErpSlot, items: Sequence[Item]) -> None:
 def _not_sent(run: Run, items: Sequence[Item]) -> list[Item]:
     """The deals but those whose present content was sent before, and of which it is not known whether they stand."""
     sent = run.store.sent(run.kind, [item.key for item in items])
-    return [item for item in items if sent.get(item.key) != item.content_digest()]
+    return [item for item in items if Sent.read(sent.get(item.key, "")).fingerprint != item.content_digest()]
 
 
 # -------------------------------------------------------------------- restricted items
