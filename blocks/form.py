@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from copy import deepcopy
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -17,6 +18,9 @@ Percent = Annotated[Decimal, _AS_NUMBER, WithJsonSchema({"type": "number"})]
 """A share in percent: exact, and one plain field of the form, where a Decimal would be a choice of number or text."""
 
 
+_SCHEMAS: dict[type[OrderedForm], dict[str, Any]] = {}
+
+
 class OrderedForm:
     """Shows a block's fields in the order of its class, and what it inherits after them.
 
@@ -25,7 +29,18 @@ class OrderedForm:
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The schema, with the place of each field in the form."""
+        """The schema, with the place of each field in the form.
+
+        Prefect asks for it once for each flow and each block within a block, so that it is made once and copied.
+        """
+        if args or kwargs:
+            return cls._ordered_schema(*args, **kwargs)
+        if cls not in _SCHEMAS:
+            _SCHEMAS[cls] = cls._ordered_schema()
+        return deepcopy(_SCHEMAS[cls])
+
+    @classmethod
+    def _ordered_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
         schema: dict[str, Any] = super().model_json_schema(*args, **kwargs)  # type: ignore[misc]  # of the block
         own_first = dict.fromkeys(name for base in cls.__mro__ for name in inspect.get_annotations(base))
         fields = schema.get("properties", {})
