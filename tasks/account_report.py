@@ -89,7 +89,7 @@ def _end_backfill(run: AccountRun) -> None:
 
 def _publish(run: AccountRun, report: RunReport, coverage: Coverage) -> None:
     rows = partial(run.store.rows, run.run_id)
-    changed = [*islice((row for row in rows() if row.changes), ROWS_SHOWN)]
+    changed = [*islice(rows(having="changes"), ROWS_SHOWN)]
     parked = [*islice(rows(outcome=Outcome.QUEUED), ROWS_SHOWN)]
     title = "Would be written" if run.dry_run else "Written"
     _show("summary", _summary(run, report, coverage), report.in_words())
@@ -118,7 +118,7 @@ def _summary(run: AccountRun, report: RunReport, coverage: Coverage) -> str:
         "Queues": queues_table(Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)),
         "Excluded": excluded_table(Counter(row.reason for row in rows(outcome=Outcome.EXCLUDED))),
         "Who owns what": _owners(run),
-        "To review": review_table(rows()),
+        "To review": review_table(rows(having="notes")),
     }
     return "\n\n".join(
         [

@@ -159,7 +159,7 @@ def _shown(run: BatchRun, report: FileReport, coverage: Coverage) -> str:
         "Queues": queues_table(Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)),
         "What waits, and why": _waiting([*islice(rows(outcome=Outcome.QUEUED), ROWS_SHOWN)]),
         "Left alone": _waiting([*islice(rows(outcome=Outcome.EXCLUDED), ROWS_SHOWN)]),
-        "To review": review_table(rows()),
+        "To review": review_table(rows(having="notes")),
         "Before and after": changes_tables(written, report.written) if run.dry_run and written else "",
     }
     return "\n\n".join(

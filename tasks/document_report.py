@@ -84,7 +84,7 @@ def report_documents(run: DocumentRun, source: str) -> RunReport:
 
 def _publish(run: DocumentRun, report: RunReport, coverage: Coverage, source: str) -> None:
     rows = partial(run.store.rows, run.run_id)
-    changed = [*islice((row for row in rows() if row.changes), ROWS_SHOWN)]
+    changed = [*islice(rows(having="changes"), ROWS_SHOWN)]
     parked = [*islice(rows(outcome=Outcome.QUEUED), ROWS_SHOWN)]
     title = "Would be written" if run.dry_run else "Written"
     tables = {
@@ -114,7 +114,7 @@ def _summary(run: DocumentRun, report: RunReport, coverage: Coverage, source: st
     queues = Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)
     sections = {
         "Queues": queues_table(queues, "Documents", _NEXT_STEP),
-        "To review": review_table(rows(), "Document"),
+        "To review": review_table(rows(having="notes"), "Document"),
         "Excluded": excluded_table(Counter(row.reason for row in rows(outcome=Outcome.EXCLUDED))),
     }
     return "\n\n".join(

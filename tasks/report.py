@@ -284,7 +284,7 @@ def _summary(run: Run, report: RunReport, coverage: Coverage) -> str:
         "Orders": totals_table(rows(outcome=Outcome.WRITTEN)),
         "Queues": queues_table(Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)),
         "Excluded": excluded_table(Counter(row.reason for row in rows(outcome=Outcome.EXCLUDED))),
-        "To review": review_table(rows()),
+        "To review": review_table(rows(having="notes")),
     }
     return "\n\n".join(
         [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
@@ -126,6 +126,7 @@ class Runs(Part):
         *,
         outcome: Outcome | None = None,
         queue: Queue | None = None,
+        having: Literal["notes", "changes"] | None = None,
         offset: int = 0,
         limit: int | None = None,
     ) -> Iterator[ReportRow]:
@@ -135,10 +136,11 @@ class Runs(Part):
             run_id: The run.
             outcome: Only those with this outcome.
             queue: Only those in this queue.
+            having: Only those that have some of these.
             offset: Skip so many.
             limit: At most so many.
         """
-        chosen = _chosen_rows(outcome, queue)
+        chosen = _chosen_rows(outcome, queue, having)
         last, left = 0, limit
         while left is None or left > 0:
             size = _STREAMED if left is None else min(left, _STREAMED)
@@ -205,11 +207,12 @@ def _count(which: ColumnElement[bool] | InstrumentedAttribute[bool]) -> ColumnEl
     return func.count().filter(which)
 
 
-def _chosen_rows(outcome: Outcome | None, queue: Queue | None) -> Select[Any]:
+def _chosen_rows(outcome: Outcome | None, queue: Queue | None, having: str | None) -> Select[Any]:
     columns = (getattr(RunRecordRow, name) for name in _REPORTED)
     chosen = select(RunRecordRow.id, RunRecordRow.key.label("crm_id"), *columns).order_by(RunRecordRow.id)
     chosen = chosen.where(RunRecordRow.outcome.is_not(None) if outcome is None else RunRecordRow.outcome == outcome)
-    return chosen if queue is None else chosen.where(RunRecordRow.queue == queue)
+    chosen = chosen if queue is None else chosen.where(RunRecordRow.queue == queue)
+    return chosen if having is None else chosen.where(getattr(RunRecordRow, having).is_not(None))
 
 
 def _read_row(run: int, record: SourceRecord) -> dict[str, Any]:

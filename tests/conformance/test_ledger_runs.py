@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -177,6 +177,17 @@ def test_a_report_row_comes_back_with_every_attribute(store: LedgerStore) -> Non
     store.note_read("run", read(FULL_ROW.crm_id))
     store.note_outcomes("run", [FULL_ROW])
     assert list(store.rows("run")) == [FULL_ROW]
+
+
+def test_rows_with_notes_or_changes_are_found_without_the_others(store: LedgerStore) -> None:
+    start(store)
+    noted, changed, plain = (
+        replace(row(key, Outcome.WRITTEN), notes=notes, changes=changes)
+        for key, notes, changes in (("A", FULL_ROW.notes, ()), ("B", (), FULL_ROW.changes), ("C", (), ()))
+    )
+    store.note_outcomes("run", [plain, changed, noted])
+    assert list(store.rows("run", having="notes")) == [noted]
+    assert list(store.rows("run", having="changes", outcome=Outcome.WRITTEN)) == [changed]
 
 
 def test_rows_stream_in_the_order_of_reading_by_outcome_queue_and_window(store: LedgerStore) -> None:
