@@ -58,13 +58,19 @@ def _bearing_old_numbers(run: DocumentRun, items: Sequence[DocumentItem]) -> lis
 def _remembered(item: DocumentItem) -> Document:
     """The document as the ledger keeps it; one that could not be written counts as not standing in the CRM."""
     if item.is_written:
-        return replace(as_document(item), fingerprint=item.digest(), children=item.children)
+        return as_document(item, item.digest(), item.children)
     kept = set(item.known.children if item.known else ()) | set(item.children)
-    return replace(as_document(item), children=tuple(sorted(kept)))
+    return as_document(item, children=tuple(sorted(kept)))
 
 
-def as_document(item: DocumentItem) -> Document:
-    """What the ledger knows of a document, but for what of it stands in the CRM."""
+def as_document(item: DocumentItem, fingerprint: str | None = None, children: tuple[str, ...] = ()) -> Document:
+    """What the ledger knows of a document.
+
+    Args:
+        item: The document.
+        fingerprint: Of what stands in the CRM; None when nothing does.
+        children: References of the lines or applications that stand there.
+    """
     document = item.document
     have = vars(document).get  # documents of a kind lack what only other kinds have
     return Document(
@@ -78,6 +84,8 @@ def as_document(item: DocumentItem) -> Document:
         opportunity_id=item.opportunity_id,
         order_ids=item.order_ids,
         order_keys=item.order_keys,
+        fingerprint=fingerprint,
+        children=children,
         type=have("type"),
         status=str(document.status) if document.status else None,
         currency=have("currency"),

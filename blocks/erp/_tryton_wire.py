@@ -77,17 +77,23 @@ def from_wire(value: Any) -> Any:
         kind = value.get("__class__")
         if kind in _READERS:
             return _READERS[kind](value)
-        for name, part in value.items():
-            if type(part) in _CONTAINERS:
-                value[name] = from_wire(part)
+        _put_right(value, value.items())
     elif type(value) is list:
-        for place, part in enumerate(value):
-            if type(part) in _CONTAINERS:
-                value[place] = from_wire(part)
+        _put_right(value, enumerate(value))
     return value
 
 
-_CONTAINERS = (dict, list)
+def _put_right(whole: Any, parts: Iterable[tuple[Any, Any]]) -> None:
+    """Put values in the place of the objects that stand for them; a call for each of those would cost most of all."""
+    for place, part in parts:
+        if type(part) is dict:
+            reader = _READERS.get(part.get("__class__", ""))
+            if reader is not None:
+                whole[place] = reader(part)
+            else:
+                _put_right(part, part.items())
+        elif type(part) is list:
+            _put_right(part, enumerate(part))
 
 
 _DAY = ("year", "month", "day")
@@ -120,7 +126,7 @@ def classify(response: httpx.Response) -> ConnectorError | None:
     try:
         answer = from_wire(orjson.loads(response.content))
         trouble = answer.get("error")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, KeyError, TypeError):
         return ConfigurationError("The address does not answer like a Tryton server; check it")
     response.extensions[ANSWER] = answer
     return _rpc_trouble(trouble) if trouble else None
