@@ -13,13 +13,13 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import ListPrice, PriceChange, PricedProduct
 from prefect_crm_erp.blocks.ledger import AuditEntry, SourceRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.exchange import CrmRates
 from prefect_crm_erp.models.money import round_money
 from prefect_crm_erp.models.outcomes import Change, Outcome, ReportRow, Verdict
 from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.models.prices import ListPrice, PriceChange, PricedProduct
 from prefect_crm_erp.models.records import Company, Product
 from prefect_crm_erp.tasks.markdown import NAME_WIDTH, amount, link, table, text
 from prefect_crm_erp.tasks.parking import park_named

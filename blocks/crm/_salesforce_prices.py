@@ -9,10 +9,11 @@ from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_maps import NUMBER, select
 from prefect_crm_erp.blocks.crm._salesforce_rows import save_rows
-from prefect_crm_erp.blocks.crm.base import ListPrice, PriceChange, PricedProduct, Upserted
+from prefect_crm_erp.blocks.crm.base import Upserted
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.paging import Page
+from prefect_crm_erp.models.prices import ListPrice, PriceChange, PricedProduct
 
 _ENTRY: Final = "PricebookEntry"
 _ENTRIES: Final = "PricebookEntries"

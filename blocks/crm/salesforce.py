@@ -39,8 +39,6 @@ from prefect_crm_erp.blocks.crm.base import (
     DocumentRow,
     E,
     Person,
-    PriceChange,
-    PricedProduct,
     RateChange,
     Update,
     UpdateResult,
@@ -53,6 +51,7 @@ from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.exchange import CrmRates
 from prefect_crm_erp.models.paging import Cursor, Page
+from prefect_crm_erp.models.prices import PriceChange, PricedProduct
 from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
 
 _LIGHTNING = re.compile(r"\.lightning\.force\.com$")

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import pytest
 
-from prefect_crm_erp.blocks.crm.base import CRM, PriceChange, PricedProduct
+from prefect_crm_erp.blocks.crm.base import CRM
+from prefect_crm_erp.models.prices import PriceChange, PricedProduct
 
 HARNESSES = ["salesforce"]
 
