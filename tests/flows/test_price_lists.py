@@ -42,13 +42,13 @@ def working_for(world: World, company: str) -> dict[str, int]:
     return next({"company": int(each.id)} for each in world.access.companies if each.code == company)
 
 
-def selling_by(world: World, lists: Mapping[str, str]) -> Integration:
+def selling_by(world: World, lists: Mapping[str, str], *further: Subsidiary) -> Integration:
     """The integration, whose subsidiaries name these price lists."""
     subsidiaries = [
         Subsidiary(name=code, company=code, countries=countries, price_list=lists.get(code))
         for code, countries in COUNTRIES.items()
     ]
-    return world.integration(routing=SubsidiaryRouting(subsidiaries=subsidiaries))
+    return world.integration(routing=SubsidiaryRouting(subsidiaries=[*subsidiaries, *further]))
 
 
 def prices(world: World, *names: str) -> Prices:
@@ -78,7 +78,8 @@ def test_each_price_list_becomes_a_price_book_with_the_erps_own_prices_and_a_sec
     price_list(world, dealers, "US", "unit_price * 0.9")
     price_list(world, dealers, "UK", "unit_price * 0.85")
     price_list(world, schools, "DE", "list_price - 10")
-    integration = selling_by(world, {"US": dealers, "UK": dealers.upper(), "DE": schools})
+    irish = Subsidiary(name="Ireland", company="UK", countries=["IE"], price_list=dealers)
+    integration = selling_by(world, {"US": dealers, "UK": dealers.upper(), "DE": schools}, irish)
     before = prices(world, "Standard Price Book")
     world.org.clear_calls()
     dry = price_book_sync(integration=integration, dry_run=True)
@@ -131,6 +132,21 @@ def test_prices_follow_the_list_and_those_in_other_books_and_currencies_stay(wor
     assert found[name]["NL-400", "GBP"] == Decimal("134.91")
     assert (found[name]["NL-400", "JPY"], found["Others"]) == (1, {("NL-400", "GBP"): Decimal(1)})
     assert book_names(world).count(name) == 1
+
+
+@pytest.mark.requirement("E01")
+def test_a_price_that_follows_the_standard_one_gets_its_own_though_both_are_the_same_now(world: World) -> None:
+    name = named("Dealers")
+    price_list(world, name, "US", "unit_price")
+    (book,) = world.company.create("Pricebook2", [{"Name": name, "IsActive": True}])
+    entry = {"Product2Id": world.company.products["NL-400"], "Pricebook2Id": book, "CurrencyIsoCode": "USD"}
+    (following,) = world.company.create("PricebookEntry", [entry | {"UseStandardPrice": True, "IsActive": True}])
+    integration = selling_by(world, {"US": name})
+    price_book_sync(integration=integration)
+    fields = ("UnitPrice", "UseStandardPrice")
+    found = world.crm(following, *fields, object_name="PricebookEntry")
+    assert (found["UnitPrice"], found["UseStandardPrice"]) == (Decimal("189.90"), False)
+    assert price_book_sync(integration=integration).written == 0
 
 
 @pytest.mark.requirement("E01")
