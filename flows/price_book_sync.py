@@ -1,4 +1,4 @@
-"""Price book sync: the ERP's list prices, in each company's currency, become the CRM's standard prices."""
+"""Price book sync: the ERP's list prices and price lists, in each company's currency, become the CRM's price books."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from prefect_crm_erp.flows.outcome import completed, failed, log_errors_as_sente
 from prefect_crm_erp.flows.starting import new_run_id, recorded
 from prefect_crm_erp.models.errors import ConnectorError, TransientError
 from prefect_crm_erp.tasks.claims import Turn
-from prefect_crm_erp.tasks.price_books import SOURCE, PricesRun, compare_prices, report_prices, write_prices
+from prefect_crm_erp.tasks.price_books import compare_prices, write_prices
+from prefect_crm_erp.tasks.price_books_report import SOURCE, report_prices
+from prefect_crm_erp.tasks.price_sources import PricesRun, open_books
 from prefect_crm_erp.tasks.report import RunReport, show_progress, start_progress
 
 TURN = "list prices"
@@ -24,16 +26,18 @@ def price_book_sync(
     integration: Annotated[Integration, titled("Integration")],
     dry_run: Annotated[bool, titled("Dry run")] = False,
 ) -> RunReport:
-    """Bring list prices to the CRM's standard price book: of each product in the currency of each company's books.
+    """Bring the ERP's prices to the CRM's price books: of each product in the currency of each company's books.
 
-    Where two companies keep their books in one currency, the first one of the routing has its say.
+    List prices go to the standard price book. The price list that a subsidiary names goes to the price book of that
+    name, which is made when it is missing; its prices are those that the ERP gives for a quantity of one. Where two
+    companies keep their books in one currency, the first one of the routing has its say, in each price book.
 
     Args:
         integration: The saved integration to run.
         dry_run: Show which prices would change, and write nothing.
 
     Returns:
-        The report: counts and one row for each product and currency, with the price before and after.
+        The report: counts and one row for each product, price book and currency, with the price before and after.
 
     Raises:
         ConfigurationError: Something must be changed first; the message says what.
@@ -73,7 +77,8 @@ def _road(run: PricesRun) -> RunReport:
             if not is_mine:
                 raise TransientError("Another run is bringing list prices; run this one again when it has ended")
             progress, done = start_progress(SOURCE), 0
-            pages = run.crm.price_pages()
+            sellers = open_books(run, sellers)
+            pages = run.crm.price_pages({each.book for each in sellers if each.book})
             while (items := compare_prices(run, pages, sellers)) is not None:
                 write_prices(run, items)
                 done += len(items)

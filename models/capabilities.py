@@ -46,6 +46,7 @@ class Capabilities:
         takes_list_prices: Whether an order line can keep its list price, so that the ERP's rules see its discount.
         writers: Threads that create customers side by side: one prepares a request while another waits for its answer.
         tells_stock: Whether it says how many of a product are there to be sold.
+        tells_listed_prices: Whether it says what products cost by one of its price lists.
     """
 
     reads: frozenset[type[Record]]
@@ -65,6 +66,7 @@ class Capabilities:
     takes_list_prices: bool = False
     writers: int = 1
     tells_stock: bool = False
+    tells_listed_prices: bool = False
 
 
 @dataclass(frozen=True, slots=True)

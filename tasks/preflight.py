@@ -11,7 +11,7 @@ from prefect_crm_erp.blocks.erp.base import ERP
 from prefect_crm_erp.blocks.integration import Integration
 from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Subsidiary
-from prefect_crm_erp.models.capabilities import NameList
+from prefect_crm_erp.models.capabilities import NameList, OrderSettings
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.records import Company, Customer, OrderLine, Record, SalesOrder
 from prefect_crm_erp.tasks.traveller import Traveller
@@ -101,11 +101,16 @@ class Preflight(ABC):
             slot = subsidiary.erp
             if subsidiary.order_settings.wanted and self.is_up(slot, ()):
                 with self.guard(slot, ()):
-                    self._check_order_settings(subsidiary)
+                    self.check_settings(subsidiary, subsidiary.order_settings)
 
-    def _check_order_settings(self, subsidiary: Subsidiary) -> None:
+    def check_settings(self, subsidiary: Subsidiary, wanted: OrderSettings) -> None:
+        """See that a subsidiary's ERP has what it is named there.
+
+        Raises:
+            ConfigurationError: It has not; the message says what and why.
+        """
         company, erp = self.company(subsidiary.erp, subsidiary.company), self.erps[subsidiary.erp]
-        unfit = erp.unfit_settings(company, subsidiary.order_settings)
+        unfit = erp.unfit_settings(company, wanted)
         if unfit:
             raise ConfigurationError(
                 f"Subsidiary {subsidiary.name!r}: {'; '.join(unfit)}. Add it in the ERP, or correct the Subsidiary "

@@ -299,12 +299,20 @@ class SalesforceHarness:
         rows = self._company.sf.query(f"SELECT ConversionRate FROM {source} IsoCode = '{currency}'")["records"]
         return rows[0]["ConversionRate"] if rows else None
 
-    def list_prices(self, sku: str, currency: str) -> list[Decimal]:
-        where = f"Product2.ProductCode = '{sku}' AND CurrencyIsoCode = '{currency}' AND Pricebook2.IsStandard = true"
+    def list_prices(self, sku: str, currency: str, book: str | None = None) -> list[Decimal]:
+        where = f"Product2.ProductCode = '{sku}' AND CurrencyIsoCode = '{currency}' AND IsActive = true AND "
+        where += f"Pricebook2Id = '{book}'" if book else "Pricebook2.IsStandard = true"
         return [
             row["UnitPrice"]
             for row in self._company.sf.query(f"SELECT UnitPrice FROM PricebookEntry WHERE {where}")["records"]
         ]
+
+    def make_price_book(self, name: str, *, is_active: bool = True) -> str:
+        return self._company.create("Pricebook2", [{"Name": name, "IsActive": is_active}])[0]
+
+    def follow_standard(self, sku: str, currency: str, book: str) -> None:
+        entry = {"Product2Id": self._company.products[sku], "Pricebook2Id": book, "CurrencyIsoCode": currency}
+        self._company.create("PricebookEntry", [entry | {"UseStandardPrice": True, "IsActive": True}])
 
     def keep_dated_rates(self, is_on: bool) -> None:
         self._org.settings(dated_rates=is_on)

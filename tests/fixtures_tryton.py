@@ -194,6 +194,51 @@ class TrytonHarness:
             total += self.witness("model.account.invoice.read", [invoice], ["total_amount"], context)[0]["total_amount"]
         return total
 
+    # ---------------------------------------------------------------- price lists
+
+    def price_list(self, company: Company, *formulas: str, includes_taxes: bool = False) -> str:
+        """A person makes a price list of a company; its name. Each but the last formula is for a hundred and more."""
+        name = f"List {secrets.token_hex(4)}"
+        lines = [{"formula": formula, "quantity": 100.0} for formula in formulas[:-1]] + [{"formula": formulas[-1]}]
+        row = {"name": name, "company": int(company.id), "price": "list_price", "tax_included": includes_taxes}
+        self.witness(
+            "model.product.price_list.create", [row | {"lines": [("create", lines)]}], {"company": int(company.id)}
+        )
+        return name
+
+    def sold_by_the_day(self, company: Company, hourly: str, cost: str = "0") -> Product:
+        """A person enters a service that is priced by the hour and sold by the day, at a price of the company."""
+        units = {
+            row["name"]: row["id"] for row in self._call("product.uom", "search_read", [], 0, None, None, ["name"])
+        }
+        (category,) = self._call("product.category", "search", [("name", "=", "Services")])
+        sku = f"SKU-{secrets.token_hex(4)}"
+        row = {"name": "Rent", "type": "service", "default_uom": units["Hour"], "sale_uom": units["Day"]}
+        variant = {"suffix_code": sku, "cost_price": Decimal(cost)}
+        row |= {"list_price": Decimal(hourly), "salable": True, "account_category": category}
+        row |= {"products": [("create", [variant])]}
+        self.witness("model.product.template.create", [row], {"company": int(company.id)})
+        (product,) = self.shared.find(Product, [sku], company)[sku]
+        return product
+
+    def price_on_a_line(self, product: Product, price_list: str, company: Company) -> Decimal | None:
+        """What a person who chooses a product on a draft order of a price list gets for one of it."""
+        domain = [("name", "=", price_list), ("company", "=", int(company.id))]
+        (number,) = self._call("product.price_list", "search", domain)
+        currency = [("code", "=", company.currency)]
+        line = {
+            "type": "line",
+            "product": int(str(product.erp_id)),
+            "quantity": 1.0,
+            "company": int(company.id),
+            "_parent_sale.company": int(company.id),
+            "_parent_sale.currency": self._call("currency.currency", "search", currency)[0],
+            "_parent_sale.price_list": number,
+        }
+        changed = self.witness("model.sale.line.on_change", line, ["product"], {"company": int(company.id)})
+        price: Decimal | None = changed.get("unit_price")
+        return price
+
     def _write(self, record: Record, **values: Any) -> None:
         self._call(MODELS[type(record)], "write", [int(str(getattr(record, "erp_id", None)))], values)
 

@@ -46,6 +46,17 @@ def save_rows(
     return outcomes
 
 
+def create_once(connection: Connection, record: Record) -> Upserted:
+    """Create a row of which Salesforce would make a second one, so that it is sent once; what became of it.
+
+    Raises:
+        UnknownOutcomeError: The answer was lost.
+        TransientError: Salesforce is not available.
+    """
+    answer = connection.submit("POST", "composite/sobjects", {"allOrNone": False, "records": [record]})
+    return _outcomes(answer, 1)[0]
+
+
 def delete_rows(connection: Connection, ids: Sequence[str]) -> list[Upserted]:
     """Delete rows by id; what became of each, in order. One that is gone already counts as done.
 

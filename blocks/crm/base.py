@@ -21,6 +21,7 @@ from prefect_crm_erp.models.errors import ConnectorError, UnsupportedRecordError
 from prefect_crm_erp.models.exchange import CrmRates
 from prefect_crm_erp.models.field_entries import Collected
 from prefect_crm_erp.models.paging import Cursor, Page
+from prefect_crm_erp.models.prices import PriceBook, PriceChange, PricedProduct
 from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
 
 E = TypeVar("E", bound=Collected)
@@ -103,55 +104,6 @@ class RateChange:
     currency: str
     rate: Decimal
     valid_from: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ListPrice:
-    """A product's price in the standard price book, in one currency.
-
-    Attributes:
-        entry_id: 18-character id of the price.
-        price: In the currency's major unit.
-        is_active: Whether deals may take it.
-    """
-
-    entry_id: str
-    price: Decimal
-    is_active: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PricedProduct:
-    """A product of the CRM with its list prices.
-
-    Attributes:
-        crm_id: 18-character id.
-        sku: Its SKU.
-        name: What people call it.
-        prices: By ISO 4217 code; currencies without a price are left out.
-    """
-
-    crm_id: str
-    sku: str
-    name: str
-    prices: Mapping[str, ListPrice]
-
-
-@dataclass(frozen=True, slots=True)
-class PriceChange:
-    """A list price as it is to stand in the CRM.
-
-    Attributes:
-        product_id: 18-character id of the product.
-        currency: ISO 4217 code.
-        price: In the currency's major unit.
-        entry_id: 18-character id of the price that is changed; None for one that is added.
-    """
-
-    product_id: str
-    currency: str
-    price: Decimal
-    entry_id: str | None = None
 
 
 class DocumentObject(StrEnum):
@@ -526,8 +478,31 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         """
         raise UnsupportedRecordError(f"{self.system} keeps no exchange rates", system=self.system)
 
-    def price_pages(self, page_size: int = 200) -> Iterator[Page[PricedProduct]]:
-        """Active products that have a SKU, with their list prices, ordered by id.
+    def price_books(self, names: Collection[str]) -> dict[str, list[PriceBook]]:
+        """Price books with exactly these names, whatever the case, by the name given; the standard one is none of them.
+
+        Raises:
+            UnsupportedRecordError: The CRM has no price books.
+            TransientError: The system is not available.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no price books", system=self.system)
+
+    def add_price_book(self, name: str) -> PriceBook:
+        """Make an active price book, whether or not there is one of this name.
+
+        Raises:
+            RejectedRecordError: The system does not take it.
+            TransientError: The system is not available. After `UnknownOutcomeError` look for the book before this is
+                called again.
+        """
+        raise UnsupportedRecordError(f"{self.system} keeps no price books", system=self.system)
+
+    def price_pages(self, books: Collection[str] = (), page_size: int = 200) -> Iterator[Page[PricedProduct]]:
+        """Active products that have a SKU, with their prices in the standard price book and in others, ordered by id.
+
+        Args:
+            books: 18-character ids of the others.
+            page_size: Products of one page.
 
         Raises:
             UnsupportedRecordError: The CRM has no list prices.
@@ -537,6 +512,8 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
 
     def write_prices(self, changes: Sequence[PriceChange]) -> list[Upserted]:
         """Change list prices, and add those that are missing; one refused row does not stop the others.
+
+        Standard prices go first: where a CRM has no other price of a product without one, it gets both in one call.
 
         Returns:
             One result for each change, in the same order.

@@ -39,8 +39,6 @@ from prefect_crm_erp.blocks.crm.base import (
     DocumentRow,
     E,
     Person,
-    PriceChange,
-    PricedProduct,
     RateChange,
     Update,
     UpdateResult,
@@ -53,6 +51,7 @@ from prefect_crm_erp.models.capabilities import SystemInfo
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.exchange import CrmRates
 from prefect_crm_erp.models.paging import Cursor, Page
+from prefect_crm_erp.models.prices import PriceBook, PriceChange, PricedProduct
 from prefect_crm_erp.models.records import Account, Contact, Customer, Deal, DealSource
 
 _LIGHTNING = re.compile(r"\.lightning\.force\.com$")
@@ -491,16 +490,29 @@ class Salesforce(CRM):
         """
         return Rates(self._connection, self.currency).write(changes)
 
-    def price_pages(self, page_size: int = 200) -> Iterator[Page[PricedProduct]]:
-        """Active products with a SKU and their prices in the standard price book; see `CRM.price_pages`."""
-        return Prices(self._connection, self._reader.planner.sku_field, self.currency).pages(page_size)
+    def price_books(self, names: Collection[str]) -> dict[str, list[PriceBook]]:
+        """Price books by name, archived ones too: Salesforce lets several have one name; see `CRM.price_books`."""
+        return self._prices.books(names)
+
+    def add_price_book(self, name: str) -> PriceBook:
+        """Make an active price book; see `CRM.add_price_book`."""
+        return self._prices.add_book(name)
+
+    def price_pages(self, books: Collection[str] = (), page_size: int = 200) -> Iterator[Page[PricedProduct]]:
+        """Active products with a SKU and their prices, both in the same calls; see `CRM.price_pages`."""
+        return self._prices.pages(books, page_size)
 
     def write_prices(self, changes: Sequence[PriceChange]) -> list[Upserted]:
-        """Change prices of the standard price book, and add those that are missing, 200 to a call.
+        """Change prices, and add those that are missing, 200 to a call: first in the standard price book.
 
-        Salesforce itself refuses a second price of a product in one currency.
+        Salesforce itself refuses a second price of a product in one price book and currency, and one in another book
+        before there is a standard one in its currency. A price that followed the standard one has its own from then on.
         """
-        return Prices(self._connection, self._reader.planner.sku_field, self.currency).write(changes)
+        return self._prices.write(changes)
+
+    @property
+    def _prices(self) -> Prices:
+        return Prices(self._connection, self._reader.planner.sku_field, self.currency)
 
     def product_ids(self, skus: Collection[str]) -> dict[str, str]:
         """Ids of products by what the SKU field holds, whatever the case; see `CRM.product_ids`.

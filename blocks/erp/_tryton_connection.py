@@ -22,6 +22,7 @@ from prefect_crm_erp.blocks.erp._tryton_maps import Maps
 from prefect_crm_erp.blocks.erp._tryton_order_values import OrderValues
 from prefect_crm_erp.blocks.erp._tryton_orders import Orders
 from prefect_crm_erp.blocks.erp._tryton_payments import Payments
+from prefect_crm_erp.blocks.erp._tryton_price_lists import PriceLists
 from prefect_crm_erp.blocks.erp._tryton_products import ProductDefaults, Products
 from prefect_crm_erp.blocks.erp._tryton_rates import Rates
 from prefect_crm_erp.blocks.erp._tryton_references import References
@@ -126,8 +127,17 @@ class TrytonConnection:
     @cached_property
     def orders(self) -> Orders:
         """Sales."""
-        values = OrderValues(self.database, self.references, self._maps, Taxes(self.database), self.subsidiaries)
+        values = OrderValues(self.database, self.references, self._maps, self._taxes, self.subsidiaries)
         return Orders(self.database, self.references, self._maps, values)
+
+    @cached_property
+    def _taxes(self) -> Taxes:
+        return Taxes(self.database)
+
+    @cached_property
+    def price_lists(self) -> PriceLists:
+        """What products cost by the companies' price lists."""
+        return PriceLists(self.database, self.references, self.subsidiaries, self._taxes)
 
     @cached_property
     def subsidiaries(self) -> Subsidiaries:

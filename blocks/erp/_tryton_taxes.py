@@ -26,13 +26,13 @@ class TaxCase:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Whom an order is for, the address that its goods go to (None when it has none), and the rule that it is taxed by.
+    """Whom an order is for, the address that its goods go to, the rule that it is taxed by; None where there is none.
 
     Attributes:
         is_overruled: Whether the rule is another one than the party has.
     """
 
-    party: int
+    party: int | None
     address: Row | None
     rule: int | None
     is_overruled: bool = False

@@ -234,6 +234,18 @@ class ERP(OrderedForm, CredentialsBlock, ABC):
         """
         raise UnsupportedRecordError(f"{self.system} does not tell its stock", system=self.system)
 
+    def listed_prices(self, price_list: str, product_ids: Collection[str], company: Company) -> dict[str, Decimal]:
+        """What one of each of these products (by ERP id) costs by a price list of a company, in its currency.
+
+        As on the line of an order of that list for a quantity of one: in the sales unit, before taxes, for no customer
+        in particular. Only for systems whose capabilities say `tells_listed_prices`; products that are gone, and those
+        that the list gives no price, are left out.
+
+        Raises:
+            MissingReferenceError: The company has no price list of this name.
+        """
+        raise UnsupportedRecordError(f"{self.system} does not tell prices of price lists", system=self.system)
+
     def have_changed(self, kinds: Collection[type[Record]], since: Cursor) -> bool:
         """Whether `changes` might give anything of these types since a place: a look that costs less than asking.
 

@@ -97,6 +97,7 @@ class Tryton(ERP):
         takes_list_prices=True,
         writers=2,
         tells_stock=True,
+        tells_listed_prices=True,
     )
 
     server_url: str = Field(title="Address", description="Address of the Tryton server, like https://erp.example.com.")
@@ -334,6 +335,16 @@ class Tryton(ERP):
         ids = _numbers(product_ids)
         found = self._connection.products.stock(ids, int(company.id)) if ids else {}
         return {str(each): quantity for each, quantity in found.items()}
+
+    def listed_prices(self, price_list: str, product_ids: Collection[str], company: Company) -> dict[str, Decimal]:
+        """Prices by a price list of the company (module sale_price_list); see `ERP.listed_prices`.
+
+        One call for 500 products, and one more in the first of a connection. For a list whose prices include taxes,
+        one more for each account category, for Tryton takes the taxes out.
+        """
+        ids = _numbers(product_ids)
+        found = self._connection.price_lists.prices(price_list, ids, company)
+        return {str(each): price for each, price in found.items()}
 
     def have_bought(self, customer_ids: Collection[str], *, standing_only: bool = False) -> frozenset[str]:
         """Those of these customers that have a sale or an invoice that is not cancelled, in whatever company.

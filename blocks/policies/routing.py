@@ -70,7 +70,10 @@ class Subsidiary(BaseModel):
     price_list: str | None = Field(
         default=None,
         title="Price list",
-        description="Price list of the ERP that its orders name, their prices stay the deal's; none when empty.",
+        description=(
+            "Price list of the ERP that its orders name, their prices stay the deal's; price-book-sync makes a price "
+            "book of it. None when empty."
+        ),
     )
     tax_rule: str | None = Field(
         default=None,
