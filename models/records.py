@@ -267,7 +267,7 @@ class Product(Record):
     is_service: bool = False
     is_active: bool = True
     currency: str | None = None
-    list_price: Amount | None = None
+    list_price: Amount | None = Field(default=None, description="Price of one sales unit, in `currency`.")
     modified_at: datetime | None = None
     custom: dict[str, Any] = Field(default_factory=dict)
 

@@ -103,7 +103,7 @@ class Maps:
                 _read_only("unit", "sale_uom.name"),
                 _read_only("unit_symbol", "sale_uom.symbol"),
                 _read_only("is_service", "type", Codec(decode=lambda kind: kind == "service")),
-                _read_only("list_price", "list_price_used"),
+                _read_only("list_price", "sale_price_uom"),
             ]
         )
         self.order = FieldMap(

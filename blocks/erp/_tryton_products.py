@@ -30,7 +30,8 @@ _FIELDS = (
     "type",
     "sale_uom.name",
     "sale_uom.symbol",
-    "list_price_used",
+    "default_uom.name",
+    "sale_price_uom",
     "create_date",
     "write_date",
 )
@@ -180,6 +181,10 @@ class Products:
         now, given = self._decode(row, int(company.id)), product.model_fields_set
         wanted: dict[str, Any] = {"name": one_line(product.name), "list_price": product.list_price}
         changed = {name: value for name, value in wanted.items() if name in given and value != getattr(now, name)}
+        if "list_price" in changed and row["default_uom"]["name"] != row["sale_uom"]["name"]:
+            units = row["default_uom"]["name"], row["sale_uom"]["name"]
+            message = "{} is priced by the unit {} in Tryton and sold by the unit {}; change its price there"
+            raise UnsupportedRecordError(message.format(product.key, *units), system=SYSTEM)
         if "is_active" in given and product.is_active != now.is_active:
             changed |= {"salable": product.is_active} | (_revived(row) if product.is_active else {})
         return changed | encode_custom(product.custom, self._references, TEMPLATE)

@@ -9,6 +9,7 @@ import pytest
 
 from prefect_crm_erp.blocks.erp.base import ERP
 from prefect_crm_erp.models.errors import MissingReferenceError
+from prefect_crm_erp.models.outcomes import Rejected
 from prefect_crm_erp.models.records import Company, Product
 
 from . import test_erp
@@ -78,3 +79,15 @@ def test_a_list_of_another_company_is_none_of_this_one(erp: ErpHarness) -> None:
     with pytest.raises(MissingReferenceError, match=f"no price list '{name}'"):
         connection.listed_prices(name, products, here)
     assert connection.listed_prices(name, [], there) == {}
+
+
+@pytest.mark.requirement("E01")
+def test_a_list_price_is_of_the_unit_that_is_sold_and_is_not_written_as_of_another_one(erp: ErpHarness) -> None:
+    company = erp.shared.companies()[0]
+    product = erp.sold_by_the_day(company, "12.37")
+    (found,) = erp.shared.read(Product, ids([product]), company)
+    assert (found.list_price, found.unit) == (Decimal("296.88"), "Day")
+    (result,) = erp.shared.write([found.model_copy(update={"list_price": Decimal(300)})], company)
+    assert isinstance(result, Rejected)
+    assert "sold by the unit Day" in str(result.error)
+    assert erp.shared.read(Product, ids([product]), company) == [found]
