@@ -30,8 +30,18 @@ pytest_plugins = (
 
 @pytest.fixture(scope="session")
 def prefect() -> Iterator[None]:
-    """A temporary Prefect server for flows, blocks and artifacts."""
+    """A temporary Prefect server for flows, blocks and artifacts.
+
+    It does not keep the runs of tasks: it would write them to its SQLite after a flow has ended, and have the next flow
+    begin two seconds later because the database is locked. Without heartbeats no flow waits for the second of a pulse.
+    """
+    from prefect.settings import (
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED,
+        temporary_settings,
+    )
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    quick = {PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED: False, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    with temporary_settings(quick), prefect_test_harness(server_startup_timeout=120):
         yield
