@@ -27,10 +27,14 @@ def jsforce(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if not folder.exists():
         draft = Path(tempfile.mkdtemp(dir=folder.parent))
         command = ["npm", "install", "--prefix", str(draft), "--no-audit", "--no-fund", "--ignore-scripts", PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-        if done.returncode:
-            shutil.rmtree(draft)
-            pytest.skip(f"npm cannot install {PACKAGE}: {done.stderr.strip()[-300:]}")
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+            trouble = done.stderr.strip()[-300:] if done.returncode else ""
+        except subprocess.TimeoutExpired:
+            trouble = "it does not come to an end"
+        if trouble:
+            shutil.rmtree(draft, ignore_errors=True)
+            pytest.skip(f"npm cannot install {PACKAGE}: {trouble}")
         draft.replace(folder)
     return folder
 
