@@ -14,12 +14,14 @@ from trytond import __series__, backend, config
 from trytond.pool import Pool
 from trytond.transaction import Transaction, TransactionError
 
+from prefect_crm_erp.sandbox.tryton.passwords import keep_passwords_cheaply
 from prefect_crm_erp.sandbox.tryton.settings import ADMINISTRATOR, DATABASE, MODULES, OWN_MODULES, database_file
 
 
 def create_schema(directory: Path, configuration: Path) -> None:
     """Create the database in a directory: what ``trytond-admin --update … --password`` does, without its questions."""
     config.update_etc(str(configuration))
+    keep_passwords_cheaply()
     database_file(directory).touch()
     database = backend.Database(DATABASE)
     database.connect()

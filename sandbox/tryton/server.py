@@ -49,10 +49,12 @@ def _listen(port: int) -> BaseWSGIServer:
     from trytond.wsgi import app
 
     from prefect_crm_erp.sandbox.tryton.isolation import isolate
+    from prefect_crm_erp.sandbox.tryton.passwords import keep_passwords_cheaply
     from prefect_crm_erp.sandbox.tryton.record_page import with_record_pages
     from prefect_crm_erp.sandbox.tryton.side_door import SideDoor
 
     isolate()
+    keep_passwords_cheaply()
     # The clock is the side door's before Tryton opens its first connection.
     served = SideDoor(with_record_pages(app))
     Pool.start()
