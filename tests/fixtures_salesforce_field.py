@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -54,6 +55,16 @@ class SalesforceFieldHarness:
 
     def keep_out(self, kind: CrmObject, record: str) -> None:
         getattr(self._company.sf, _OBJECTS[kind]).update(record, {"Push_To_ERP__c": False})
+
+    def hide(self, kind: CrmObject, field: str) -> None:
+        parts = []
+        for name in (*_OBJECTS.values(), "ERP_Field_Return_Line__c", "ERP_Order__c", "ERP_Invoice__c"):
+            body = dict(getattr(self._company.sf, name).describe())
+            if name == _OBJECTS[kind]:
+                body["fields"] = [each for each in body["fields"] if each["name"].lower() != f"{field}__c"]
+            parts.append({"referenceId": name, "httpStatusCode": 200, "httpHeaders": {}, "body": body})
+        told = json.loads(json.dumps({"compositeResponse": parts}, default=str))
+        self._org.fault("composite$", method="POST", status=200, body=told, times=None)
 
     def delete(self, kind: CrmObject, record: str) -> None:
         getattr(self._company.sf, _OBJECTS[kind]).delete(record)

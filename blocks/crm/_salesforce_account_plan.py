@@ -15,6 +15,7 @@ from prefect_crm_erp.blocks.crm._salesforce_maps import (
     select,
 )
 from prefect_crm_erp.blocks.crm._salesforce_plan import Planner
+from prefect_crm_erp.blocks.crm._salesforce_rights import unseen, unwritable
 from prefect_crm_erp.blocks.crm._salesforce_stream import IN_ORDER
 from prefect_crm_erp.blocks.crm.base import ContactScope, CrmObject, CustomFields
 from prefect_crm_erp.models.field_map import FieldMap, FieldPair
@@ -109,16 +110,15 @@ class AccountPlanner(Planner):
     def missing_for_accounts(self, custom: CustomFields, writable_custom: Collection[str]) -> list[str]:
         """Fields that a run over accounts and contacts needs and the user does not see, or may not write."""
         self._schema.load(["Account", "Contact"])
-        contact = FieldMap(FieldPair(name, name) for name in _NEEDED_OF_CONTACTS)
         written = [
             *ALWAYS_WRITTEN[CrmObject.ACCOUNT],
             *STATUS.vendor_fields,
             *(self._spelled("Account", name) for name in writable_custom),
         ]
         account = OBJECT_NAMES[CrmObject.ACCOUNT]
-        unwritable = (entry for name in written for entry in self._unwritable(account, name))
-        unseen = [
-            *self._unseen(account, self.account(custom, SYNCED_ACCOUNT)),
-            *self._unseen("Contact", contact),
+        fixed = (entry for name in written for entry in unwritable(self._schema, account, name))
+        hidden = [
+            *unseen(self._schema, account, self.account(custom, SYNCED_ACCOUNT).vendor_fields),
+            *unseen(self._schema, "Contact", _NEEDED_OF_CONTACTS),
         ]
-        return list(dict.fromkeys([*unseen, *unwritable]))
+        return list(dict.fromkeys([*hidden, *fixed]))

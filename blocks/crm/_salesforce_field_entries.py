@@ -14,11 +14,10 @@ from prefect_crm_erp.blocks.crm._salesforce_maps import (
     ENTRY_OUTCOME,
     NUMBER,
     OBJECT_NAMES,
-    SYNC_STATUSES,
     TIME,
     select,
 )
-from prefect_crm_erp.blocks.crm._salesforce_schema import Schema
+from prefect_crm_erp.blocks.crm._salesforce_rights import unseen, unwritable
 from prefect_crm_erp.blocks.crm._salesforce_stream import IDS_PER_QUERY, full_ids
 from prefect_crm_erp.blocks.crm.base import CrmObject
 from prefect_crm_erp.models.field_entries import Collected, CollectedLine, CollectedPayment, CollectedReturn
@@ -29,7 +28,7 @@ from prefect_crm_erp.models.paging import Page
 _CURRENCY = "CurrencyIsoCode"
 _LINES = "ERP_Field_Return_Lines__r"
 _LINE = "ERP_Field_Return_Line__c"
-_STATUS = "ERP_Sync_Status__c"
+_OF_LINE = ("Product__c", "Quantity__c")
 
 _COMMON = [
     FieldPair("crm_id", "Id", writable=False),
@@ -98,11 +97,10 @@ class FieldEntries:
         """Fields that a run needs and the user does not see, or may not write."""
         schema = self._connection.schema
         schema.load([*(OBJECT_NAMES[kind.object] for kind in _KINDS.values()), _LINE, "ERP_Order__c", "ERP_Invoice__c"])
-        missing = [entry for kind in _KINDS.values() for entry in _missing(schema, kind)]
-        lines = [_LINE, f"{_LINE}.Product__c", f"{_LINE}.Quantity__c"]
-        if not schema.has_object(_LINE):
-            return [*missing, f"{_LINE}.*"]
-        return missing + [each for each in lines[1:] if not schema.field(_LINE, each.partition(".")[2])]
+        seen = {OBJECT_NAMES[kind.object]: kind.fields.vendor_fields for kind in _KINDS.values()}
+        hidden = [name for table, paths in (seen | {_LINE: _OF_LINE}).items() for name in unseen(schema, table, paths)]
+        fixed = (name for table in seen for pair in ENTRY_OUTCOME for name in unwritable(schema, table, pair.vendor))
+        return list(dict.fromkeys([*hidden, *fixed]))
 
     def pages(self, kind: type[Collected], ids: Collection[str] | None, page_size: int) -> Iterator[Page[Any]]:
         """Entries that have not become anything in the ERP yet, the oldest first; or those that are named."""
@@ -140,17 +138,3 @@ class FieldEntries:
         product, quantity = row["Product__r"], row["Quantity__c"]
         sku = product and product[self._sku_field()]
         return CollectedLine(sku=sku, quantity=None if quantity is None else NUMBER.decode(quantity))
-
-
-def _missing(schema: Schema, kind: _Kind) -> Iterator[str]:
-    name = OBJECT_NAMES[kind.object]
-    if not schema.has_object(name):
-        yield f"{name}.*"
-        return
-    yield from (f"{name}.{path}" for path in kind.fields.vendor_fields if not schema.field(name, path))
-    for pair in ENTRY_OUTCOME:
-        field = schema.field(name, pair.vendor)
-        if field and not field.updateable:
-            yield f"{name}.{pair.vendor} (read-only)"
-        elif field and field.choices is not None and pair.vendor == _STATUS:
-            yield from (f"{name}.{_STATUS} = {value!r}" for value in SYNC_STATUSES if value not in field.choices)

@@ -17,12 +17,12 @@ from prefect_crm_erp.blocks.crm._salesforce_maps import (
     PROGRESS,
     SALES,
     SOURCES,
-    SYNC_STATUSES,
     TRIMMED,
     VALUATION,
     Source,
     select,
 )
+from prefect_crm_erp.blocks.crm._salesforce_rights import unseen, unwritable
 from prefect_crm_erp.blocks.crm._salesforce_schema import Schema
 from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE, CrmObject, CustomFields, DocumentObject, RoutingFields
 from prefect_crm_erp.models.errors import ConfigurationError
@@ -171,14 +171,15 @@ class Planner:
         """
         plan = self.plan(kind, custom)
         tables = {plan.source.object: plan.deal, plan.source.line_object: plan.line, "Account": plan.account}
-        unseen = [name for table, fields in tables.items() for name in self._unseen(table, fields)]
-        unwritable = (name for table, field in _written(kind) for name in self._unwritable(table, field))
-        return list(dict.fromkeys([*unseen, *unwritable, *self._missing_for_routing(custom.routing)]))
+        seen = [(table, fields.vendor_fields) for table, fields in tables.items()]
+        hidden = [name for table, paths in seen for name in unseen(self._schema, table, paths)]
+        fixed = (name for table, field in _written(kind) for name in unwritable(self._schema, table, field))
+        return list(dict.fromkeys([*hidden, *fixed, *self._missing_for_routing(custom.routing)]))
 
     def _missing_for_routing(self, routing: RoutingFields) -> Iterator[str]:
         """What rules ask of users and products that the org does not have: fields, and values of restricted lists."""
         if routing.owner_regions:
-            yield from self._unseen("User", FieldMap([FieldPair("owner_region", self.region_field(routing))]))
+            yield from unseen(self._schema, "User", [self.region_field(routing)])
         for table, name, values in (
             ("Product2", routing.product_line_field, routing.product_lines),
             ("User", routing.owner_region_field, routing.owner_regions),
@@ -212,24 +213,6 @@ class Planner:
     def sku_field(self) -> str:
         """The product field with the SKU, in the org's spelling."""
         return self._spelled("Product2", self._policy.sku)
-
-    def _unseen(self, object_name: str, fields: FieldMap) -> Iterator[str]:
-        if not self._schema.has_object(object_name):
-            yield f"{object_name}.*"
-            return
-        for path in fields.vendor_fields:
-            # The owner is a user or a queue, and has a name whichever it is.
-            if path != "Owner.Name" and not self._schema.field(object_name, path):
-                yield f"{object_name}.{path}"
-
-    def _unwritable(self, object_name: str, name: str) -> Iterator[str]:
-        field = self._schema.field(object_name, name)
-        if field is None and self._schema.has_object(object_name):
-            yield f"{object_name}.{name}"
-        elif field and not field.updateable:
-            yield f"{object_name}.{name} (read-only)"
-        elif field and field.choices is not None and name == "ERP_Sync_Status__c":
-            yield from (f"{object_name}.{name} = {value!r}" for value in SYNC_STATUSES if value not in field.choices)
 
     @property
     def _contact(self) -> list[str]:

@@ -48,6 +48,9 @@ class FieldHarness(Protocol):
     def keep_out(self, kind: CrmObject, record: str) -> None:
         """Mark a record as not to travel."""
 
+    def hide(self, kind: CrmObject, field: str) -> None:
+        """Keep a field from the integration's user."""
+
     def delete(self, kind: CrmObject, record: str) -> None:
         """Delete a record."""
 
@@ -129,3 +132,14 @@ def test_why_a_record_waits_is_written_to_it_and_a_deleted_one_is_told_as_gone(
     assert crm.stored(object_, waiting)["erp_sync_error"].startswith("It has 50.00 EUR open.")
     assert [each.crm_id for each in read(connection, kind)] == [waiting]
     assert connection.missing_field_entry_fields() == []
+
+
+@pytest.mark.requirement("L06", "GB13")
+@pytest.mark.parametrize("object_", [PAYMENT, RETURN])
+@pytest.mark.parametrize("field", ["push_to_erp", "erp_id", "erp_sync_status", "erp_url"])
+def test_a_field_that_a_run_needs_and_does_not_see_is_named_beforehand(
+    crm: FieldHarness, object_: CrmObject, field: str
+) -> None:
+    crm.hide(object_, field)
+    (missing,) = crm.connect().missing_field_entry_fields()
+    assert missing.lower().endswith(f".{field}__c")
