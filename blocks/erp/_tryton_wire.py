@@ -73,14 +73,9 @@ def from_wire(value: Any) -> Any:
 
     Tryton's times are naive and UTC; here they become aware.
     """
-    if type(value) is dict:
-        kind = value.get("__class__")
-        if kind in _READERS:
-            return _READERS[kind](value)
-        _put_right(value, value.items())
-    elif type(value) is list:
-        _put_right(value, enumerate(value))
-    return value
+    whole = [value]
+    _put_right(whole, enumerate(whole))
+    return whole[0]
 
 
 def _put_right(whole: Any, parts: Iterable[tuple[Any, Any]]) -> None:
