@@ -25,7 +25,7 @@ from prefect_crm_erp.models.records import Company
 from prefect_crm_erp.tasks.claims import held
 from prefect_crm_erp.tasks.field_item import FieldItem
 from prefect_crm_erp.tasks.field_run import FieldRun
-from prefect_crm_erp.tasks.parts import slot_of
+from prefect_crm_erp.tasks.former import numbers_of, sent_to
 from prefect_crm_erp.tasks.run import by_company, by_slot
 from prefect_crm_erp.tasks.traveller import open_items
 
@@ -70,14 +70,10 @@ def _leave_to_former(run: FieldRun, items: Sequence[FieldItem], unknown: Mapping
     What it has is parked: nothing is booked twice. While it does not answer, the entry waits.
     """
     suspects: dict[ErpSlot, list[FieldItem]] = defaultdict(list)
-    for item in items:
-        slot = slot_of(Sent.read(unknown.get(item.key, "")).erp or "")
-        if item.verdict is not None or slot in (None, item.slot):
-            continue
-        if slot in run.erps:
+    for item in open_items(Page([*items])):
+        slot = sent_to(run, item, unknown.get(item.key, ""))
+        if slot is not None and slot is not item.slot:
             suspects[slot].append(item)
-        else:
-            run.wait([item], f"It was sent to the {slot.value} ERP, which is not connected", "Unfinished")
     for slot, waiting in suspects.items():
         if run.is_up(slot, waiting):
             with run.guard(slot, waiting):
@@ -90,10 +86,9 @@ def _park_found(run: FieldRun, slot: ErpSlot, items: Sequence[FieldItem]) -> Non
     found = erp.find(kind, [item.key for item in items])
     for item in items:
         if there := found.get(item.key):
-            numbers = ", ".join(each.number or str(each.erp_id) for each in there)
             reason = (
-                f"{erp.system} has {numbers} of this record, from before it led elsewhere; undo the change in "
-                f"{run.crm.system}, or cancel it there and record it anew"
+                f"{erp.system} has {numbers_of(there)} of this record, from before it led elsewhere; undo the change "
+                f"in {run.crm.system}, or cancel it there and record it anew"
             )
             item.verdict = Verdict.queued(Queue.MANUAL_REVIEW, reason, error="LedElsewhere")
 
@@ -151,8 +146,7 @@ class _Booking:
         for item in self._items:
             there = found.get(item.key, [])
             if len(there) > 1:
-                numbers = ", ".join(each.number or str(each.erp_id) for each in there)
-                reason = f"{self._erp.system} has it several times ({numbers}); cancel all but one there"
+                reason = f"{self._erp.system} has it several times ({numbers_of(there)}); cancel all but one there"
                 item.verdict = Verdict.queued(Queue.MANUAL_REVIEW, reason, error="Doubled")
             elif there and item.entry is not None:
                 self._found.add(item.key)

@@ -6,16 +6,18 @@ said that they do not have it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.divisions import Division, Sent, part_key
+from prefect_crm_erp.models.field_entries import PaymentEntry, ReturnEntry
 from prefect_crm_erp.models.outcomes import Queue, Verdict
 from prefect_crm_erp.models.records import OrderStatus, SalesOrder
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.parts import Part, slot_of
 from prefect_crm_erp.tasks.recognise import VIA
-from prefect_crm_erp.tasks.run import Run
+from prefect_crm_erp.tasks.run import BaseRun, Run
+from prefect_crm_erp.tasks.traveller import Traveller
 
 
 def leave_to_former(run: Run, items: Sequence[Item], unknown: Mapping[str, str]) -> dict[str, str]:
@@ -67,13 +69,30 @@ def _former_slots(run: Run, item: Item, sent: str) -> Sequence[ErpSlot]:
     Where it is not known which one it was sent to, it may have been any.
     """
     own = None if isinstance(item, Part) else item.slot
-    to = slot_of(Sent.read(sent).erp or "")
+    to = sent_to(run, item, sent)
     if to is None:
-        return [slot for slot in run.erps if slot is not own]
-    if to not in run.erps:
-        run.wait([item], f"It was sent to the {to.value} ERP, which is not connected", "Unfinished")
-        return []
+        return [] if item.verdict else [slot for slot in run.erps if slot is not own]
     return [to] if to is not own else []
+
+
+def sent_to(run: BaseRun, item: Traveller, kept: str) -> ErpSlot | None:
+    """The ERP that an earlier run has sent a record to; where that is not connected any more, the record waits.
+
+    Args:
+        run: The run.
+        item: The record.
+        kept: What the ledger keeps of it.
+    """
+    slot = slot_of(Sent.read(kept).erp or "")
+    if slot is None or slot in run.erps:
+        return slot
+    run.wait([item], f"It was sent to the {slot.value} ERP, which is not connected", "Unfinished")
+    return None
+
+
+def numbers_of(found: Iterable[SalesOrder | PaymentEntry | ReturnEntry]) -> str:
+    """What people know records of an ERP by: their numbers, or else their ids."""
+    return ", ".join(each.number or str(each.erp_id) for each in found)
 
 
 def _outdated(item: Item, unknown: Mapping[str, str]) -> Iterator[tuple[ErpSlot, str]]:
@@ -95,10 +114,9 @@ def _look_up(run: Run, slot: ErpSlot, by_key: Mapping[str, Sequence[Item]]) -> N
             orders = [each for each in found if key not in own or each.status is not OrderStatus.DRAFT]
             if not orders:
                 continue
-            numbers = ", ".join(each.number or str(each.erp_id) for each in orders)
             reason = (
-                f"{erp.system} has {numbers} of this deal, from before it led elsewhere; cancel it there, or "
-                "undo the change of the routing or of the deal"
+                f"{erp.system} has {numbers_of(orders)} of this deal, from before it led elsewhere; cancel it there, "
+                "or undo the change of the routing or of the deal"
             )
             for item in by_key[key]:
                 item.verdict = Verdict.queued(Queue.MANUAL_REVIEW, reason, error="LedElsewhere")

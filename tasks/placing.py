@@ -14,6 +14,7 @@ from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Reject
 from prefect_crm_erp.models.records import Company, OrderStatus, SalesOrder
 from prefect_crm_erp.models.rounding import explain_totals
 from prefect_crm_erp.tasks.convert import crm_total, exact_lines
+from prefect_crm_erp.tasks.former import numbers_of
 from prefect_crm_erp.tasks.item import Item
 from prefect_crm_erp.tasks.recognise import (
     OPPORTUNITY,
@@ -86,7 +87,7 @@ class Placing:
         """An order with this key exists: several, in another company, a draft to finish, or simply there."""
         order = orders[0]
         if len(orders) > 1:
-            numbers = ", ".join(each.number or str(each.erp_id) for each in orders)
+            numbers = numbers_of(orders)
             _review(item, f"{self.erp.system} has several orders for this deal ({numbers}); cancel all but one there")
         elif order.company_id != self.company.id:
             reason = (
