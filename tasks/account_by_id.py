@@ -10,6 +10,7 @@ from prefect_crm_erp.models.records import Customer
 from prefect_crm_erp.tasks.account_item import AccountItem
 from prefect_crm_erp.tasks.account_run import AccountRun
 from prefect_crm_erp.tasks.account_tie import give_key, tie
+from prefect_crm_erp.tasks.write_back import read_reference
 
 
 def link_by_erp_id(run: AccountRun, items: Sequence[AccountItem]) -> None:
@@ -26,10 +27,8 @@ def _id_in(slot: ErpSlot, reference: str | None) -> str | None:
     """The id in a reference as accounts keep it: bare for the main ERP, else after the connection's name."""
     if not reference:
         return None
-    place, separator, erp_id = reference.partition(":")
-    if not separator:
-        return reference if slot is ErpSlot.MAIN else None
-    return erp_id if place == slot.value else None
+    place, erp_id = read_reference(reference)
+    return erp_id if place is slot else None
 
 
 def _tie(run: AccountRun, slot: ErpSlot, item: AccountItem, customer: Customer) -> None:

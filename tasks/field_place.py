@@ -26,6 +26,7 @@ from prefect_crm_erp.tasks.field_item import FieldItem
 from prefect_crm_erp.tasks.field_run import FieldRun
 from prefect_crm_erp.tasks.match import CUSTOMER
 from prefect_crm_erp.tasks.traveller import open_items
+from prefect_crm_erp.tasks.write_back import read_reference
 
 
 @task(name="Place entries of the field", cache_policy=NO_CACHE, persist_result=False)
@@ -46,26 +47,13 @@ def _invoice_of(item: FieldItem) -> str | None:
     return item.collected.invoice if isinstance(item.collected, CollectedPayment) else None
 
 
-def place_of(reference: str) -> tuple[ErpSlot | None, str]:
-    """The ERP connection and the ERP's own id in a reference of a copy in the CRM; None for an unknown connection.
-
-    Example:
-        >>> place_of("second:17")
-        (<ErpSlot.SECOND: 'second'>, '17')
-    """
-    slot, colon, erp_id = reference.rpartition(":")
-    if not colon:
-        return ErpSlot.MAIN, reference
-    return (ErpSlot(slot) if slot in list(ErpSlot) else None), erp_id
-
-
 # -------------------------------------------------------------------- by what it names
 
 
 def _by_document(run: FieldRun, items: Sequence[FieldItem], kind: type[Invoice] | type[SalesOrder]) -> None:
     groups: dict[ErpSlot, dict[str, list[FieldItem]]] = defaultdict(lambda: defaultdict(list))
     for item in items:
-        slot, erp_id = place_of(_invoice_of(item) or item.collected.order or "")
+        slot, erp_id = read_reference(_invoice_of(item) or item.collected.order or "")
         if slot is None or slot not in run.erps:
             _park(item, "The record names a document of an ERP that this integration does not have")
         else:

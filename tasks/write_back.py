@@ -79,6 +79,19 @@ def erp_reference(slot: ErpSlot, erp_id: str) -> str:
     return erp_id if slot is ErpSlot.MAIN else f"{slot.value}:{erp_id}"
 
 
+def read_reference(reference: str) -> tuple[ErpSlot | None, str]:
+    """The ERP connection and the ERP's own id in an id as the CRM keeps it; None for an unknown connection.
+
+    Example:
+        >>> read_reference("second:17")
+        (<ErpSlot.SECOND: 'second'>, '17')
+    """
+    slot, colon, erp_id = reference.partition(":")
+    if not colon:
+        return ErpSlot.MAIN, reference
+    return (ErpSlot(slot) if slot in list(ErpSlot) else None), erp_id
+
+
 # -------------------------------------------------------------------- what to say
 
 
