@@ -15,7 +15,7 @@ from prefect_crm_erp.models.outcomes import Outcome, ReportRow
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.account_item import AccountItem
 from prefect_crm_erp.tasks.account_run import AccountRun
-from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, prove, requests_line
+from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, outcome_counts, prove, requests_line
 from prefect_crm_erp.tasks.tables import (
     ROWS_SHOWN,
     account_changes_table,
@@ -107,13 +107,7 @@ def _show(name: str, markdown: str, description: str) -> None:
 
 def _summary(run: AccountRun, report: RunReport, coverage: Coverage) -> str:
     rows = partial(run.store.rows, run.run_id)
-    counts = {
-        "Records read": report.source,
-        "Would be written" if run.dry_run else "Written": report.written,
-        "Unchanged": report.unchanged,
-        "Queued": report.queued,
-        "Excluded": report.excluded,
-    }
+    counts = outcome_counts(report, "Records read")
     sections = {
         "Queues": queues_table(Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)),
         "Excluded": excluded_table(Counter(row.reason for row in rows(outcome=Outcome.EXCLUDED))),

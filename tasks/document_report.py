@@ -15,7 +15,7 @@ from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_run import DocumentRun
-from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, prove, requests_line
+from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, outcome_counts, prove, requests_line
 from prefect_crm_erp.tasks.tables import (
     NEXT_STEP,
     ROWS_SHOWN,
@@ -104,13 +104,7 @@ def _publish(run: DocumentRun, report: RunReport, coverage: Coverage, source: st
 
 def _summary(run: DocumentRun, report: RunReport, coverage: Coverage, source: str) -> str:
     rows = partial(run.store.rows, run.run_id)
-    counts = {
-        "Documents read": report.source,
-        "Would be written" if run.dry_run else "Written": report.written,
-        "Unchanged": report.unchanged,
-        "Queued": report.queued,
-        "Excluded": report.excluded,
-    }
+    counts = outcome_counts(report, "Documents read")
     queues = Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)
     sections = {
         "Queues": queues_table(queues, "Documents", _NEXT_STEP),

@@ -16,7 +16,7 @@ from prefect_crm_erp.models.outcomes import Outcome, ReportRow
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.field_item import FieldItem
 from prefect_crm_erp.tasks.field_run import FieldRun
-from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, prove, requests_line
+from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, outcome_counts, prove, requests_line
 from prefect_crm_erp.tasks.tables import (
     NEXT_STEP,
     ROWS_SHOWN,
@@ -92,13 +92,7 @@ def _publish(run: FieldRun, report: RunReport, coverage: Coverage) -> None:
 
 def _summary(run: FieldRun, report: RunReport, coverage: Coverage) -> str:
     rows = partial(run.store.rows, run.run_id)
-    counts = {
-        "Records read": report.source,
-        "Would be booked" if run.dry_run else "Booked": report.written,
-        "Unchanged": report.unchanged,
-        "Queued": report.queued,
-        "Excluded": report.excluded,
-    }
+    counts = outcome_counts(report, "Records read", "Booked")
     queues = Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)
     excluded = Counter(row.reason for row in rows(outcome=Outcome.EXCLUDED))
     return "\n\n".join(

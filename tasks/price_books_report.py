@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect_crm_erp.models.outcomes import Outcome
 from prefect_crm_erp.tasks.markdown import NAME_WIDTH, amount, link, table, text
 from prefect_crm_erp.tasks.price_sources import PricesRun, Seller, book_of
-from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, prove, requests_line
+from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, outcome_counts, prove, requests_line
 from prefect_crm_erp.tasks.tables import ROWS_SHOWN, counts_table, excluded_table
 
 SOURCE: Final = "list prices"
@@ -30,13 +30,7 @@ def report_prices(run: PricesRun, sellers: Sequence[Seller]) -> RunReport:
     """
     coverage = run.store.coverage(run.run_id)
     report = RunReport(run, coverage)
-    counts = {
-        "Prices": report.source,
-        "Would be written" if run.dry_run else "Written": report.written,
-        "Unchanged": report.unchanged,
-        "Queued": report.queued,
-        "Excluded": report.excluded,
-    }
+    counts = outcome_counts(report, "Prices")
     reasons = _reasons(report)
     parts = [
         f"# List prices → the price books of {run.crm.system}",

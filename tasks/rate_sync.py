@@ -22,7 +22,7 @@ from prefect_crm_erp.models.rate_plan import PlannedRate, measured_in, plan_curr
 from prefect_crm_erp.models.records import Company
 from prefect_crm_erp.tasks.markdown import SENTENCE_WIDTH, table, text
 from prefect_crm_erp.tasks.parking import park_named
-from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, prove, requests_line
+from prefect_crm_erp.tasks.report import RunReport, artifact_key, equation, outcome_counts, prove, requests_line
 from prefect_crm_erp.tasks.run import BaseRun
 from prefect_crm_erp.tasks.tables import counts_table
 
@@ -255,13 +255,7 @@ def report_rates(run: RatesRun, since: date) -> RunReport:
     coverage = run.store.coverage(run.run_id)
     report = RunReport(run, coverage)
     rows = report.rows
-    counts = {
-        "Currencies": report.source,
-        "Would be written" if run.dry_run else "Written": report.written,
-        "Unchanged": report.unchanged,
-        "Queued": report.queued,
-        "Excluded": report.excluded,
-    }
+    counts = outcome_counts(report, "Currencies")
     parts = [
         f"# Rates of {text(run.books.name)} → {run.crm.system}",
         *(["**Dry run: nothing was written.**"] if run.dry_run else []),

@@ -266,6 +266,23 @@ def _show(run: Run, name: str, markdown: str, description: str) -> None:
     create_markdown_artifact(markdown, key=artifact_key(run.source, name), description=description)
 
 
+def outcome_counts(report: RunReport, read: str, done: str = "Written") -> dict[str, int]:
+    """What became of the records of a run, for the table of its summary.
+
+    Args:
+        report: The run's report.
+        read: What was read: `Documents read`.
+        done: What became of those that were written; of a dry run it says that they would be.
+    """
+    return {
+        read: report.source,
+        f"Would be {done.lower()}" if report.dry_run else done: report.written,
+        "Unchanged": report.unchanged,
+        "Queued": report.queued,
+        "Excluded": report.excluded,
+    }
+
+
 def artifact_key(source: str, name: str) -> str:
     """Key of an artifact: runs of one source are versions of it."""
     return f"{source.replace(' ', '-')}-{name}"
@@ -273,13 +290,7 @@ def artifact_key(source: str, name: str) -> str:
 
 def _summary(run: Run, report: RunReport, coverage: Coverage) -> str:
     rows = partial(run.store.rows, run.run_id)
-    counts = {
-        "Records read": report.source,
-        "Would be written" if run.dry_run else "Written": report.written,
-        "Unchanged": report.unchanged,
-        "Queued": report.queued,
-        "Excluded": report.excluded,
-    }
+    counts = outcome_counts(report, "Records read")
     sections = {
         "Orders": totals_table(rows(outcome=Outcome.WRITTEN)),
         "Queues": queues_table(Counter(row.queue for row in rows(outcome=Outcome.QUEUED) if row.queue)),
