@@ -61,6 +61,13 @@ def test_a_connections_form_begins_with_the_address() -> None:
         assert block.model_json_schema()["properties"][first]["position"] == 0
 
 
+def test_what_somebody_does_to_a_form_is_not_done_to_the_next_ones() -> None:
+    form = Tryton.model_json_schema()
+    before = json.dumps(form)
+    form["properties"].clear()
+    assert json.dumps(Tryton.model_json_schema()) == before
+
+
 def test_no_block_forbids_the_extra_keys_that_prefect_adds() -> None:
     assert [block.__name__ for block in BLOCKS if block.model_config.get("extra") == "forbid"] == []
 
