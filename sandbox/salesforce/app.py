@@ -136,7 +136,6 @@ class SalesforceApp:
 
     def answer(self, call: Call) -> Reply:
         """Answer a call as Salesforce would, without faults and log."""
-        self.state.bulk.advance()
         try:
             route, params = self._router.match(call.method, call.path)
             session = None if route.public else self._let_in(call)

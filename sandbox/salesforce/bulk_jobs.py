@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -23,6 +24,8 @@ from prefect_crm_erp.sandbox.salesforce.wire import Call, RowFailures, not_found
 logger = logging.getLogger(__name__)
 CHUNK_ROWS = 200
 _QUEUED_SHARE = 0.25
+_LET_PASS_SECONDS = 0.002
+_IDLE_SECONDS = 0.01
 
 
 @dataclass
@@ -69,21 +72,24 @@ class Job:
         """Whether time moves the job on."""
         return self.state in ("UploadComplete", "InProgress")
 
-    def advance(self) -> None:
-        """Move on to where the job should be by now."""
-        if not self.running or self.share_done < 0:
-            return
+    def advance(self) -> bool:
+        """Move on towards where the job should be by now, by one chunk of rows; False when nothing is due."""
         share = self.share_done
+        if not self.running or share < 0:
+            return False
         try:
-            self.work(share)
-            self.state = "JobComplete" if share >= 1 else "InProgress"
+            is_due = self.work(share)
+            self.state = "JobComplete" if share >= 1 and not is_due else "InProgress"
         except Exception:
             logger.exception("bulk job %s failed", self.job_id)
-            self.state, self.error_message = "Failed", "InternalServerError : An unexpected error occurred"
+            is_due, self.state = False, "Failed"
+            self.error_message = "InternalServerError : An unexpected error occurred"
         self.modified = self.call.state.org.clock.now()
+        return is_due
 
-    def work(self, share: float) -> None:
-        """Do what is due."""
+    def work(self, share: float) -> bool:
+        """Do a chunk of what is due, and say whether more is."""
+        return False
 
     def to_json(self) -> dict[str, Any]:
         """The job as it goes out."""
@@ -167,16 +173,16 @@ class IngestJob(Job):
         if key is not None and key.lower() not in (column.lower() for column in self.header):
             raise UnreadableUpload(f"InvalidBatch : Field name not found : {key}")
 
-    def work(self, share: float) -> None:
-        """Save the chunks of 200 rows that are due; each is one transaction."""
+    def work(self, share: float) -> bool:
+        """Save the next chunk of 200 rows that is due, in one transaction."""
         due = len(self.rows) if share >= 1 else int(len(self.rows) * share) // CHUNK_ROWS * CHUNK_ROWS
-        call = replace(self.call, rows_to_fail=self.rows_to_fail)
-        while len(self.outcomes) < due:
-            first = len(self.outcomes)
+        first = len(self.outcomes)
+        if first < due:
             chunk = [row_values(self.header, row) for row in self.rows[first : first + CHUNK_ROWS]]
             repeated = repeated_keys(value_of(row, self._key) for row in chunk) if self.external_id_field else ()
-            save = partial(self._save, repeated)
+            call, save = replace(self.call, rows_to_fail=self.rows_to_fail), partial(self._save, repeated)
             self.outcomes += save_rows(call, chunk, save, all_or_none=False, first_index=first)
+        return len(self.outcomes) < due
 
     @property
     def _key(self) -> str:
@@ -296,10 +302,16 @@ class BulkJobs:
         """All jobs of a kind, the oldest first."""
         return [job for job in self._jobs.values() if isinstance(job, kind)]
 
-    def advance(self) -> None:
-        """Move all jobs on to where they should be by now. Called before each request, so that none can tell."""
-        for job in self._jobs.values():
-            job.advance()
+    async def work(self) -> None:
+        """Move all jobs on, chunk by chunk in turn, and let requests pass between; never ends."""
+        while True:
+            is_busy = False
+            for job_id in [each.job_id for each in self._jobs.values() if each.running]:
+                job = self._jobs.get(job_id)  # it may have been dropped meanwhile
+                is_busy = (job is not None and job.advance()) or is_busy
+                await asyncio.sleep(_LET_PASS_SECONDS)
+            if not is_busy:
+                await asyncio.sleep(_IDLE_SECONDS)
 
     def clear(self) -> None:
         """Drop all jobs."""

@@ -70,6 +70,7 @@ async def serve(
     tasks = [
         asyncio.create_task(server.serve([listener])) for server, listener in zip(servers, (plain, tls), strict=True)
     ]
+    jobs = asyncio.create_task(app.state.bulk.work())
     with _stop_on_signal(servers):
         try:
             while not all(server.started for server in servers):
@@ -77,9 +78,10 @@ async def serve(
             ready()
             await asyncio.gather(*tasks)
         finally:
+            jobs.cancel()
             for server in servers:
                 server.should_exit = True
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(jobs, *tasks, return_exceptions=True)
 
 
 def _config(app: SalesforceApp, chain_file: Path | None = None) -> uvicorn.Config:
