@@ -219,7 +219,10 @@ class HttpClient:
             reraise=True,
         )
         try:
-            return retrying(self._send, method, url, changes, options)
+            for attempt in retrying:  # called as a function, it would keep the answer until garbage is collected
+                with attempt:
+                    return self._send(method, url, changes, options)
+            raise LookupError("There is no attempt without an answer or an error")
         except (_NotSentError, _MayRepeatError) as error:
             raise TransientError(error.message, system=error.system) from None
 
@@ -234,6 +237,7 @@ class HttpClient:
             raise self._cannot_reach(error) from None
         except httpx.HTTPError as error:
             raise self._lost(error, changes) from None
+        response.stream = httpx.ByteStream(b"")  # tied to each other, both would stay until garbage is collected
         trouble = self._classify(response) or _redirect_error(response)
         if trouble is None:
             return response

@@ -127,7 +127,7 @@ class Rpc:
         # and more of it than both need alone. Whoever waits here has prepared its request, and Tryton is never idle.
         with self._turn:
             response = self._http.request("POST", path or self._path, writes=writes, content=body, headers=headers)
-        return response.extensions[ANSWER].get("result")
+        return response.extensions.pop(ANSWER).get("result")
 
     def close(self) -> None:
         """Close the connection."""

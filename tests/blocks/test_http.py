@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import ssl
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -114,6 +116,19 @@ def test_a_read_that_fails_on_the_way_is_sent_again(trouble: Any) -> None:
     with server(trouble, trouble, OK) as script:
         assert client(script.url).request("GET", "/x").json() == {"ok": True}
     assert len(script.asked) == 3
+
+
+@pytest.mark.parametrize("answers", [(OK,), (DROP, OK)], ids=["at once", "by another attempt"])
+def test_an_answer_takes_no_memory_once_it_was_read(answers: tuple[Any, ...]) -> None:
+    gc.disable()
+    try:
+        with server(*answers) as script:
+            answer = client(script.url).request("GET", "/x")
+            still_there = weakref.ref(answer)
+            del answer
+            assert still_there() is None, "it is in a cycle: its body stays until garbage is collected"
+    finally:
+        gc.enable()
 
 
 @pytest.mark.requirement("GB02")
