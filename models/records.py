@@ -6,21 +6,39 @@ and UTC. CRM ids are in their 18-character form.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_crm_erp.models.exchange import Valuation
 from prefect_crm_erp.models.money import Amount
 
+_GIVEN: Final[dict[frozenset[str], set[str]]] = {}
+"""Names of fields that records were given, each set of them once."""
+
 
 class Record(BaseModel):
     """Base of the canonical records: frozen; change a copy with `model_copy(update=…)`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Share the names of the fields that were given: a set of its own is two fifths of what a record takes."""
+        self._share_names()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, which are not validated."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied._share_names()
+        return copied
+
+    def _share_names(self) -> None:
+        given = self.__pydantic_fields_set__
+        object.__setattr__(self, "__pydantic_fields_set__", _GIVEN.setdefault(frozenset(given), given))
 
 
 class DealSource(StrEnum):

@@ -143,11 +143,14 @@ def _placed(batch: Sequence[Place], end: Place, read: Callable[[list[int]], list
     there = ((moment, identifier) for moment, identifier in batch if str(identifier) in records)
     places = sorted((_own_time(records[str(identifier)], moment), identifier) for moment, identifier in there)
     changed = [
-        records[str(identifier)].model_copy(update={"modified_at": moment})
-        for moment, identifier in places
-        if (moment, identifier) <= end
+        _at_time(records[str(identifier)], moment) for moment, identifier in places if (moment, identifier) <= end
     ]
     return changed, places[len(changed) :]
+
+
+def _at_time(record: R, moment: datetime) -> R:
+    is_told = getattr(record, "modified_at", None) == moment
+    return record if is_told else record.model_copy(update={"modified_at": moment})
 
 
 def _own_time(record: Record, moment: datetime) -> datetime:
