@@ -9,7 +9,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+import orjson
 
 T = TypeVar("T")
 
@@ -102,8 +104,18 @@ def fingerprint(content: Any) -> str:
     Args:
         content: Anything that JSON can hold; Decimals, dates and models are written as text.
     """
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_as_text)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    try:
+        text = orjson.dumps(content, default=_as_text, option=_AS_WRITTEN_HERE)
+    except TypeError:  # keys that are no texts, numbers of more than 64 bits
+        text = _dumps_anything(content).encode()
+    return hashlib.sha256(text).hexdigest()[:32]
+
+
+_AS_WRITTEN_HERE: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def _dumps_anything(content: Any) -> str:
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_as_text)
 
 
 def _as_text(value: Any) -> Any:

@@ -23,6 +23,8 @@ def to_decimal(value: Any) -> Decimal:
         >>> to_decimal("92000.00")
         Decimal('92000.00')
     """
+    if type(value) is Decimal and value.is_finite():
+        return value
     if isinstance(value, bool | float):
         raise ValueError(f"{value!r} is not exact; give amounts as text or Decimal")
     try:

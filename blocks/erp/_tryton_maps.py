@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from prefect_crm_erp.blocks.erp._tryton_references import NameTable, References
@@ -46,9 +47,10 @@ _LINES = Codec(encode=many_lines)
 _ID = Codec(encode=int, decode=str)
 
 
+@lru_cache(maxsize=10_000)
 def _quantity(number: float) -> Decimal:
-    """A quantity without the `.0` that a whole float carries."""
-    exact = Decimal(repr(number)).normalize()
+    """A quantity without the `.0` that a whole float carries, and the minus of a negative zero."""
+    exact = Decimal(repr(number or 0)).normalize()
     return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
 
 

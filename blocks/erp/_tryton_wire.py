@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -101,8 +102,9 @@ def _parts(value: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 _day_of = itemgetter(*_DAY)
 _moment_of = itemgetter(*_DAY, *_CLOCK)
+_decimal = lru_cache(maxsize=10_000)(Decimal)  # quantities, prices and nothing open are the same in many records
 _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "Decimal": lambda value: Decimal(value["decimal"]),
+    "Decimal": lambda value: _decimal(value["decimal"]),
     "date": lambda value: date(*_day_of(value)),
     "datetime": lambda value: datetime(*_moment_of(value)).replace(tzinfo=UTC),  # noqa: DTZ001
     "time": lambda value: time(**_parts(value, _CLOCK)),

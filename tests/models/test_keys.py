@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import string
+from datetime import UTC
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +22,7 @@ from prefect_crm_erp.models.keys import (
     postcode_key,
     salesforce_id,
 )
+from prefect_crm_erp.models.outcomes import Outcome
 
 IDS = st.text(alphabet=string.ascii_letters + string.digits, min_size=15, max_size=15)
 
@@ -68,6 +73,33 @@ def test_different_companies_stay_different(one: str, other: str) -> None:
 
 def test_postal_codes_compare_without_spaces_and_case() -> None:
     assert postcode_key("m3 7lq") == postcode_key("M37LQ")
+
+
+_VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.text(),
+        st.decimals(allow_nan=False, allow_infinity=False, places=4),
+        st.dates(),
+        st.datetimes(timezones=st.just(UTC)),
+        st.sampled_from(Outcome),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+@given(content=_VALUES)
+def test_a_fingerprint_stays_the_same_as_one_that_a_ledger_keeps(content: Any) -> None:
+    """It is that of the content as the standard library writes it, whatever writes it faster."""
+
+    def as_text(value: Any) -> str:
+        return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
+
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=as_text)
+    assert fingerprint(content) == hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def test_fingerprints_ignore_order_of_keys_and_trailing_zeros() -> None:
