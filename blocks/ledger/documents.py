@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select
 
 from prefect_crm_erp.blocks.ledger.database import insert
 from prefect_crm_erp.blocks.ledger.entries import Document
-from prefect_crm_erp.blocks.ledger.part import Part, distinct, lists_of, members, values
+from prefect_crm_erp.blocks.ledger.part import ROWS_PER_STATEMENT, Part, distinct, lists_of, members, values
 from prefect_crm_erp.blocks.ledger.sales import INVOICE, count_change, forget_account
 from prefect_crm_erp.blocks.ledger.tables import DocumentRow
 from prefect_crm_erp.models.documents import InvoiceStatus, InvoiceType
@@ -239,7 +239,7 @@ class Documents(Part):
         changed = {name.name: name for name in statement.excluded if name.name not in _IDENTITY}
         upsert = statement.on_conflict_do_update(index_elements=_IDENTITY, set_=changed)
         common = {"integration": self.integration, "written_at": now}
-        for some in chunks(documents, 1000):
+        for some in chunks(documents, ROWS_PER_STATEMENT):
             connection.execute(upsert, [members(each, (*_NAMES, "is_open")) | common for each in some])
 
     def _invoice_pages(self, accounts: list[str], page_size: int) -> Iterator[Sequence[Row[Any]]]:

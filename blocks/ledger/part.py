@@ -13,6 +13,9 @@ from prefect_crm_erp.models.keys import chunks
 IN_LIST = 500
 """Keys of one IN list: more make statements that databases refuse or plan badly."""
 
+ROWS_PER_STATEMENT = 1000
+"""Rows that are handed to the database at once: each of them is in memory twice while it is written."""
+
 
 class Part:
     """A part of an integration's ledger.

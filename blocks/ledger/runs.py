@@ -13,8 +13,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from prefect_crm_erp.blocks.ledger.claims import release_unsent
 from prefect_crm_erp.blocks.ledger.database import insert
 from prefect_crm_erp.blocks.ledger.entries import Coverage, RunInfo, SourceRecord
-from prefect_crm_erp.blocks.ledger.part import Part, lists_of, members, values
+from prefect_crm_erp.blocks.ledger.part import ROWS_PER_STATEMENT, Part, lists_of, members, values
 from prefect_crm_erp.blocks.ledger.tables import RunRecordRow, RunRow
+from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 
 _REPORTED = tuple(member.name for member in fields(ReportRow) if member.name != "crm_id")
@@ -75,8 +76,10 @@ class Runs(Part):
             upsert = insert(connection, RunRecordRow).on_conflict_do_update(
                 index_elements=["run", "key"], set_={"was_read": True}, where=_IS_STRAY
             )
-            rows = [_read_row(run, first[key]) for key in in_order]
-            new = set(connection.scalars(upsert.returning(RunRecordRow.key), rows))
+            new: set[str] = set()
+            for some in chunks(in_order, ROWS_PER_STATEMENT):
+                rows = [_read_row(run, first[key]) for key in some]
+                new.update(connection.scalars(upsert.returning(RunRecordRow.key), rows))
         return [key for key in in_order if key in new]
 
     def noted(self, run_id: str, keys: Collection[str]) -> frozenset[str]:
@@ -106,7 +109,8 @@ class Runs(Part):
                 set_={name: statement.excluded[name] for name in _REPORTED},
                 where=or_(RunRecordRow.outcome.is_(None), ~and_(*found_again)),
             )
-            connection.execute(upsert, [_outcome_row(run, row) for row in by_key.values()])
+            for some in chunks(by_key.values(), ROWS_PER_STATEMENT):
+                connection.execute(upsert, [_outcome_row(run, row) for row in some])
 
     def coverage(self, run_id: str) -> Coverage:
         """Count what was read and what became of it, from the rows."""
