@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
-from threading import Lock
+from threading import Event, Lock
+from typing import Any, Self
 from uuid import UUID
 
 from prefect_crm_erp.blocks import Integration
@@ -23,7 +26,13 @@ from prefect_crm_erp.tasks.document_remember import remember_documents
 from prefect_crm_erp.tasks.document_report import record_document_outcomes, report_documents
 from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.document_sweep import sweep_documents
-from prefect_crm_erp.tasks.document_write import Sending, finish_documents, write_documents
+from prefect_crm_erp.tasks.document_write import (
+    Ready,
+    Sending,
+    finish_documents,
+    hand_in_documents,
+    write_documents,
+)
 from prefect_crm_erp.tasks.named_documents import ids_by_number
 from prefect_crm_erp.tasks.opportunity_figures import show_on_opportunities
 from prefect_crm_erp.tasks.queues import park_records
@@ -32,9 +41,6 @@ from prefect_crm_erp.tasks.side_by_side import Errand
 
 TURN = "documents"
 """The ledger's kind of the turn to bring documents to the CRM: one run of an integration at a time."""
-
-Sent = tuple[Page[DocumentItem], Sending]
-"""A page, and what the CRM is taking in of it."""
 
 
 def open_documents(
@@ -121,18 +127,16 @@ def _pages(
 
 
 def _bring(run: DocumentRun, pages: Iterator[tuple[ErpSlot, Page[DocumentItem]]], progress: UUID) -> int:
-    """Bring pages to the CRM. While it takes one in, the next is sent to it, and the one after that is read."""
-    done, kind, alone = 0, None, Lock()
-    with Errand[None]() as finishing, Errand[Sent]() as sending:
+    """Bring pages to the CRM, and give how many documents they had."""
+    done, kind = 0, None
+    with _Road(run) as road:
         for slot, page in pages:
-            _finish_next(run, sending, finishing, alone)
             show_progress(progress, done, None)
-            if (of_page := _kind_of(page)) not in (kind, PAYMENTS):
-                # Payments hang on invoices, which stand in the CRM as soon as they are sent; all others are looked up.
-                finishing.wait()
-            sending.begin(partial(_send, run, slot, page, alone))
+            if (of_page := _kind_of(page)) != kind:
+                road.clear(of_page)
+            road.take(slot, page)
             done, kind = done + len(page), of_page
-        _finish_next(run, sending, finishing, alone)
+        road.clear()
     return done
 
 
@@ -140,31 +144,78 @@ def _kind_of(page: Page[DocumentItem]) -> DocumentKind | None:
     return page.records[0].what if page.records else None
 
 
-def _finish_next(run: DocumentRun, sending: Errand[Sent], finishing: Errand[None], alone: Lock) -> None:
-    """Begin to finish the page that was sent last, once the one before it is finished."""
-    sent = sending.wait()
-    if sent is not None:
-        finishing.wait()
-        finishing.begin(partial(_finish, run, *sent, alone))
+class _Road:
+    """The road of pages to the CRM: two are on their way at a time, and the next one is read and handed in meanwhile.
 
+    So the documents of one page are taken in beside the lines of the other. To be used as a context: leaving it waits
+    for what is on its way.
 
-def _send(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem], alone: Lock) -> Sent:
-    """link → orders first → write."""
-    page = link_documents(run, slot, page)
-    if _kind_of(page) not in (None, ORDERS):
-        for orders in _orders_first(run, slot, page):
-            _finish(run, *_send(run, slot, orders, alone), alone)
-    return page, write_documents(run, slot, page)
+    Args:
+        run: The run.
+    """
 
+    def __init__(self, run: DocumentRun) -> None:
+        self._run = run
+        self._lanes = deque([Errand[None](), Errand[None]()])
+        self._are_sent: list[Event] = []
+        self._alone = Lock()
 
-def _finish(run: DocumentRun, page: Page[DocumentItem], sending: Sending, alone: Lock) -> None:
-    """finish → show on opportunities → remember → park → record; one page at a time: they may share opportunities."""
-    with alone:
-        finish_documents(run, sending)
-        show_on_opportunities(run, page)
-        remember_documents(run, page)
-        page = park_records(run, page)
-        record_document_outcomes(run, page)
+    def take(self, slot: ErpSlot, page: Page[DocumentItem]) -> None:
+        """Bring a page to the CRM, beside the one before it."""
+        ready = self._prepare(slot, page)
+        lane = self._lanes[0]
+        lane.wait()
+        self._lanes.rotate()
+        self._are_sent = [*self._are_sent[-1:], Event()]
+        lane.begin(partial(self._carry, page, ready, self._are_sent[-1]))
+
+    def clear(self, next_kind: DocumentKind | None = None) -> None:
+        """Wait for the pages on their way, as far as the next kind of documents hangs on them.
+
+        Payments hang on invoices, which stand in the CRM as soon as they are sent; all others are looked up.
+        """
+        if next_kind is PAYMENTS:
+            for is_sent in self._are_sent:
+                is_sent.wait()
+        else:
+            for lane in self._lanes:
+                lane.wait()
+
+    def __enter__(self) -> Self:
+        """The road itself."""
+        self._open = ExitStack()
+        for lane in self._lanes:
+            self._open.enter_context(lane)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Wait for the pages on their way."""
+        self._open.__exit__(*error)
+
+    def _prepare(self, slot: ErpSlot, page: Page[DocumentItem]) -> Ready:
+        """link → orders first → hand in."""
+        page = link_documents(self._run, slot, page)
+        if _kind_of(page) not in (None, ORDERS):
+            for orders in _orders_first(self._run, slot, page):
+                self._finish(orders, write_documents(self._run, self._prepare(slot, orders)))
+        return hand_in_documents(self._run, slot, page)
+
+    def _carry(self, page: Page[DocumentItem], ready: Ready, is_sent: Event) -> None:
+        """write → finish."""
+        try:
+            sending = write_documents(self._run, ready)
+        finally:
+            is_sent.set()
+        self._finish(page, sending)
+
+    def _finish(self, page: Page[DocumentItem], sending: Sending) -> None:
+        """finish → show on opportunities → remember → park → record; alone, since pages may share opportunities."""
+        finish_documents(self._run, sending)
+        with self._alone:
+            show_on_opportunities(self._run, page)
+            remember_documents(self._run, page)
+            page = park_records(self._run, page)
+            record_document_outcomes(self._run, page)
 
 
 def _orders_first(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> Iterator[Page[DocumentItem]]:

@@ -19,7 +19,7 @@ from prefect_crm_erp.tasks.account_run import AccountRun, Direction
 from prefect_crm_erp.tasks.match import CUSTOMER
 from prefect_crm_erp.tasks.run import BaseRun
 
-_OBJECTS_UNTIL_COLLECTION: Final = 50_000
+_OBJECTS_UNTIL_COLLECTION: Final = 300_000
 """Of Python's cyclic garbage collector, which by itself looks for cycles after each 700 new objects.
 
 A page of records is hundreds of thousands of objects that live until the page is done, and hardly one of them is in a

@@ -22,7 +22,7 @@ class DocumentItem(Traveller):
 
     Attributes:
         what: Its kind.
-        document: As the ERP has it.
+        document: As the ERP has it; without what belongs to it, once that is in `rows`.
         known: What the ledger knows of it; None for a new one.
         account_id: 18-character id of the account that it is shown at.
         opportunity_id: 18-character id of the opportunity that it comes from.
@@ -104,6 +104,10 @@ class DocumentItem(Traveller):
     def children(self) -> tuple[str, ...]:
         """References of what belongs to it."""
         return tuple(row.erp_id for row in self.rows[1:])
+
+    def forget_parts(self) -> None:
+        """Let go of the record's own lines or applications, whose rows are there: many documents wait for the CRM."""
+        self.document = self.document.model_copy(update={self.what.parts: ()})
 
     def leave_opportunity(self) -> None:
         """Stand at the account alone: the CRM has the opportunity no more."""

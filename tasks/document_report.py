@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
+from collections.abc import Iterator
+from functools import cache, partial
 from itertools import islice
 
 from prefect import task
@@ -11,7 +12,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.ledger import Coverage
-from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
+from prefect_crm_erp.models.outcomes import Change, Outcome, Queue, ReportRow
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_run import DocumentRun
@@ -32,6 +33,9 @@ _NEXT_STEP = NEXT_STEP | {
     Queue.DATA_QUALITY: "It waits for what it hangs on, or for a correction as the reason says; the next run goes on.",
     Queue.MANUAL_REVIEW: "The CRM refused it: remove the cause there, and the next run goes on.",
 }
+
+_TOLD = ("number", "status", "due_date", "total", "balance", "amount", "shipped_on")
+"""What the run's table tells of a change; the copy itself has everything."""
 
 
 @task(name="Record outcomes", cache_policy=NO_CACHE, persist_result=False)
@@ -58,8 +62,27 @@ def _row(run: DocumentRun, item: DocumentItem) -> ReportRow:
         crm_url=run.crm.url(record) if record else None,
         erp_url=run.erps[item.slot].url(item.document),
         notes=tuple(item.notes),
-        changes=tuple(item.changes),
+        changes=tuple(_changes(run, item)) if item.rows and item.verdict.outcome is not Outcome.UNCHANGED else (),
     )
+
+
+def _changes(run: DocumentRun, item: DocumentItem) -> Iterator[Change]:
+    """What the table tells: where the document stands now, and where it stood."""
+    told, known = vars(item.document), item.known
+    stood = known if known and known.fingerprint else None
+    for name in _TOLD:
+        before, after = _in_words(getattr(stood, name, None)), _in_words(told.get(name))
+        if after is not None and before != after:
+            yield Change(_title(run.crm.system, name), before, after, "the ERP's, read-only in the CRM")
+
+
+@cache
+def _title(system: str, name: str) -> str:
+    return f"{system}: {name.replace('_', ' ').capitalize()}"
+
+
+def _in_words(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 @task(name="Report", cache_policy=NO_CACHE, persist_result=False)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from prefect_crm_erp.blocks.crm.base import DocumentObject, Upserted
-from prefect_crm_erp.blocks.crm.under_way import UnderWay
+from prefect_crm_erp.blocks.crm.under_way import HandedIn, UnderWay
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConnectorError, MissingReferenceError
-from prefect_crm_erp.models.outcomes import Change, Note, Outcome, Queue, Verdict
+from prefect_crm_erp.models.outcomes import Note, Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page
 from prefect_crm_erp.tasks.document_item import DocumentItem
 from prefect_crm_erp.tasks.document_kinds import INVOICES
@@ -22,27 +21,45 @@ from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.traveller import open_items
 
 _MISSING = MissingReferenceError.__name__
-_TOLD = ("number", "status", "due_date", "total", "balance", "amount", "shipped_on")
-"""What the run's table tells of a change; the copy itself has everything."""
 
 
-class Sending(NamedTuple):
-    """Documents whose copies the CRM is taking in.
+class Ready:
+    """Documents whose copies the CRM is to take in.
+
+    A plain class, as `Page` is one: Prefect leaves it alone among a task's arguments.
+
+    Attributes:
+        items: The documents.
+        handed_in: What the CRM has of them already.
+    """
+
+    __slots__ = ("handed_in", "items")
+
+    def __init__(self, items: list[DocumentItem], handed_in: HandedIn) -> None:
+        self.items = items
+        self.handed_in = handed_in
+
+
+class Sending:
+    """Documents whose copies the CRM is taking in; a plain class, as `Ready` is one.
 
     Attributes:
         items: The documents.
         under_way: What the CRM has of them so far.
     """
 
-    items: list[DocumentItem]
-    under_way: UnderWay
+    __slots__ = ("items", "under_way")
+
+    def __init__(self, items: list[DocumentItem], under_way: UnderWay) -> None:
+        self.items = items
+        self.under_way = under_way
 
 
-@task(name="Write documents", cache_policy=NO_CACHE, persist_result=False)
-def write_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> Sending:
-    """Bring the copies of the page's documents to what the ERP has; one that stands there already costs nothing.
+@task(name="Hand in documents", cache_policy=NO_CACHE, persist_result=False)
+def hand_in_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> Ready:
+    """Put together what the copies of the page's documents are to say, and hand it in to the CRM.
 
-    Their lines may still be under way when it returns; `finish_documents` waits for them.
+    Nothing changes there before `write_documents`. A copy that says so already costs nothing.
 
     Raises:
         TransientError: The CRM is not available; the next run does what this one could not.
@@ -51,7 +68,7 @@ def write_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -
     changed: list[DocumentItem] = []
     for item in open_items(page):
         if _is_news(item):
-            item.changes += _changes(run, item)
+            item.forget_parts()
             changed.append(item)
         else:
             item.verdict = Verdict(Outcome.UNCHANGED)
@@ -60,7 +77,19 @@ def write_documents(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -
             item.verdict = Verdict(Outcome.WRITTEN, "Dry run: it would be written")
         changed = []
     remember_intent(run, changed)
-    sending = _begin(run, changed)
+    return _handed_in(run, changed)
+
+
+@task(name="Write documents", cache_policy=NO_CACHE, persist_result=False)
+def write_documents(run: DocumentRun, ready: Ready) -> Sending:
+    """Bring the documents' copies to what the ERP has.
+
+    Their lines may still be under way when it returns; `finish_documents` waits for them.
+
+    Raises:
+        TransientError: The CRM is not available; the next run does what this one could not.
+    """
+    sending = _begun(ready)
     _note_what_stands(run, sending)
     return sending
 
@@ -94,10 +123,13 @@ def _is_news(item: DocumentItem) -> bool:
 # -------------------------------------------------------------------- writing
 
 
-def _begin(run: DocumentRun, items: list[DocumentItem]) -> Sending:
-    """Send all rows of these documents."""
-    rows = [row for item in items for row in item.rows]
-    return Sending(items, run.crm.begin_documents(rows))
+def _handed_in(run: DocumentRun, items: list[DocumentItem]) -> Ready:
+    """All rows of these documents, in the CRM's hands."""
+    return Ready(items, run.crm.hand_in_documents([row for item in items for row in item.rows]))
+
+
+def _begun(ready: Ready) -> Sending:
+    return Sending(ready.items, ready.handed_in.begin())
 
 
 def _note_what_stands(run: DocumentRun, sending: Sending) -> None:
@@ -139,7 +171,7 @@ def _send_without_opportunity(run: DocumentRun, items: list[DocumentItem]) -> No
     before = {item.key: (item.rows, item.verdict) for item in items}
     for item in items:
         item.leave_opportunity()
-    for item in _take_answers(_begin(run, items)):
+    for item in _take_answers(_begun(_handed_in(run, items))):
         rows, item.verdict = before[item.key]
         item.return_to_opportunity(rows)
     for item in items:
@@ -179,20 +211,3 @@ def _delete_what_is_gone(run: DocumentRun, items: Sequence[DocumentItem]) -> Non
         for reference, result in zip(owners, run.crm.delete_documents(part, list(owners)), strict=True):
             if result.error is not None:
                 owners[reference].verdict = Verdict.from_error(result.error)
-
-
-def _changes(run: DocumentRun, item: DocumentItem) -> list[Change]:
-    """What the table tells: where the document stands now, and where it stood."""
-    known, document = item.known, item.document
-    changes: list[Change] = []
-    for name in _TOLD:
-        after = vars(document).get(name)
-        before = getattr(known, name, None) if known and known.fingerprint else None
-        if after is not None and _in_words(before) != _in_words(after):
-            title = f"{run.crm.system}: {name.replace('_', ' ').capitalize()}"
-            changes.append(Change(title, _in_words(before), _in_words(after), "the ERP's, read-only in the CRM"))
-    return changes
-
-
-def _in_words(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -13,40 +13,55 @@ from typing import Any
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM, result_error
 from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError, TransientError, UnknownOutcomeError
-from prefect_crm_erp.models.keys import chunks
 
 _JOBS = "jobs/ingest"
-_ROWS_PER_PIECE = 500
 _UPLOADS = 3
 _NOTHING = "#N/A"
 
 # The first look comes when a job of that size can be done at best, the next ones when its pace so far says so.
 _ROWS_PER_SECOND = 10_000
 _FIRST_LOOK_SECONDS = 2.0
-_SHORTEST_PAUSE_SECONDS = 1.0
+_SHORTEST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
+_PART_OF_WHAT_IS_LEFT = 0.6
 _LONGEST_JOB_SECONDS = 3_600.0
 
 _OUR_MISTAKES = ("InvalidBatch", "ClientInputError", "InvalidEntity", "FeatureNotEnabled")
 
 
-class CsvRows:
-    """Rows as comma-separated values, made piece by piece while they are sent; may be sent again.
+class CsvFile:
+    r"""Rows as comma-separated values, kept as they are sent: many rows take little memory. May be sent again.
 
-    Args:
-        columns: Names of the fields.
-        rows: Gives the rows from the first one on. A field that a row does not have is left alone, None empties it.
+    Example:
+        >>> file = CsvFile()
+        >>> file.add([{"Name": "A"}])
+        >>> file.add([{"Name": "B", "Site": None}])
+        >>> b"".join(file).decode()
+        '"Name","Site"\n"A",""\n"B","#N/A"\n'
     """
 
-    def __init__(self, columns: Sequence[str], rows: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
-        self._columns = columns
-        self._rows = rows
+    def __init__(self) -> None:
+        self._pieces: list[tuple[list[str], bytes]] = []
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add some hundred rows. A field that a row does not have is left alone, None empties it."""
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        lines = ([_cell(row[name]) if name in row else "" for name in columns] for row in rows)
+        self._pieces.append((columns, _lines(lines)))
 
     def __iter__(self) -> Iterator[bytes]:
         """The file, some hundred rows at a time."""
-        yield _lines([self._columns])
-        for piece in chunks(self._rows(), _ROWS_PER_PIECE):
-            yield _lines([_cell(row[name]) if name in row else "" for name in self._columns] for row in piece)
+        columns = list(dict.fromkeys(name for names, _ in self._pieces for name in names))
+        yield _lines([columns])
+        for names, piece in self._pieces:
+            yield piece if names == columns else _with_columns(columns, names, piece)
+
+
+def _with_columns(columns: Sequence[str], names: Sequence[str], piece: bytes) -> bytes:
+    """Rows that say something of only some of the columns, with all of them."""
+    rows = csv.reader(io.StringIO(piece.decode(), newline=""))
+    named = (dict(zip(names, row, strict=True)) for row in rows)
+    return _lines([row.get(name, "") for name in columns] for row in named)
 
 
 def _lines(rows: Iterable[Sequence[str]]) -> bytes:
@@ -81,22 +96,23 @@ class BulkUpsert:
         connection: The org.
         object_name: The object.
         key: Its external id.
-        content: The rows as comma-separated values, 100 MB at most; iterated once more when an upload is lost.
-        rows: How many there are.
+        rows: How many rows there are.
     """
 
-    def __init__(self, connection: Connection, object_name: str, key: str, content: Iterable[bytes], rows: int) -> None:
+    def __init__(self, connection: Connection, object_name: str, key: str, rows: int) -> None:
         self._connection = connection
         self._wanted = {"object": object_name, "operation": "upsert", "externalIdFieldName": key, "contentType": "CSV"}
         self._key = key
-        self._content = content
         self._rows = rows
         self._id = ""
         self._job: Mapping[str, Any] = {}
         self._begun_seconds = 0.0
 
-    def hand_in(self) -> None:
+    def hand_in(self, content: Iterable[bytes]) -> None:
         """Upload the rows to a job that has not begun: when an upload is lost, another job takes its place.
+
+        Args:
+            content: The rows as comma-separated values, 100 MB at most; iterated once more when an upload is lost.
 
         Raises:
             TransientError: Salesforce is not available, or its answers were lost again and again.
@@ -105,7 +121,7 @@ class BulkUpsert:
         while True:
             self._id = str(self._connection.send("POST", _JOBS, {**self._wanted, "lineEnding": "LF"})["id"])
             try:
-                return self._connection.upload(f"{self._path}/batches", self._content)
+                return self._connection.upload(f"{self._path}/batches", content)
             except UnknownOutcomeError:
                 self.give_up()
                 if attempt == _UPLOADS:
@@ -176,14 +192,16 @@ class BulkUpsert:
 
 
 def _next_pause(passed: float, done: int, rows: int) -> float:
-    """Seconds until a job should be through, at its pace so far; as long as it took already while nothing is done.
+    """Seconds until the next look at a job: after most of what is left at its pace so far, in which it had to wait.
+
+    At most as long as it took already.
 
     Example:
-        >>> _next_pause(2.0, 2_000, 10_000), _next_pause(4.0, 0, 10_000), _next_pause(2.0, 9_999, 10_000)
-        (8.0, 4.0, 1.0)
+        >>> _next_pause(4.0, 5_000, 10_000), _next_pause(2.0, 2_000, 10_000), _next_pause(2.0, 9_999, 10_000)
+        (2.4, 2.0, 0.5)
     """
     left = passed * (rows - done) / done if done else passed
-    return min(max(left, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
+    return min(max(left * _PART_OF_WHAT_IS_LEFT, _SHORTEST_PAUSE_SECONDS), passed, _LONGEST_PAUSE_SECONDS)
 
 
 def _broken(job: Mapping[str, Any]) -> ConnectorError:

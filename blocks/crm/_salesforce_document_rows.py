@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -100,11 +100,6 @@ class DocumentForm:
             relationship, is_link, key = name.partition(".")
             record[relationship] = {key: value} if is_link else value
         return record
-
-    @staticmethod
-    def columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Fields that any of the rows that `flat` has written says something of."""
-        return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _is_finite(value: Any) -> bool:

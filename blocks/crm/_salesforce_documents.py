@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_document_maps import DOCUMENTS, KEY, Document
@@ -12,8 +14,11 @@ from prefect_crm_erp.blocks.crm._salesforce_lookups import by_values
 from prefect_crm_erp.blocks.crm._salesforce_rows import delete_rows
 from prefect_crm_erp.blocks.crm._salesforce_shipment import Shipment
 from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow, Upserted
-from prefect_crm_erp.blocks.crm.under_way import UnderWay
+from prefect_crm_erp.blocks.crm.under_way import HandedIn, UnderWay
 from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError
+
+_Positions = Mapping[DocumentObject, Sequence[int]]
+"""Positions of rows among all rows, by kind."""
 
 
 class DocumentWriter:
@@ -29,37 +34,46 @@ class DocumentWriter:
         self._currency = currency
         self._refused: dict[tuple[DocumentObject, str], ConnectorError] = {}
 
-    def begin(self, rows: Sequence[DocumentRow]) -> UnderWay:
-        """Create or update copies, parents first; the last kind of them is under way when this returns.
-
-        What comes next is uploaded while Salesforce is at work on what comes before.
+    def hand_in(self, rows: Sequence[DocumentRow]) -> HandedIn:
+        """Take copies that are to be created or updated; of the first kind of them, the org has the rows already.
 
         Raises:
             ConfigurationError: The org lacks an object or field, or does not show it to the user.
             TransientError: Salesforce is not available. The rows may be sent again.
         """
-        positions: dict[DocumentObject, list[int]] = {}
+        found: dict[DocumentObject, list[int]] = {}
         for index, row in enumerate(rows):
-            positions.setdefault(row.object, []).append(index)
-        kinds = [kind for kind in DocumentObject if kind in positions]  # parents stand first
-        self._demand_objects([DOCUMENTS[kind].name for kind in kinds])
-        left = [(positions[kind], self._shipment(kind, [rows[index] for index in positions[kind]])) for kind in kinds]
-        answered: dict[int, Upserted] = {}
-        for _, shipment in left[:1]:
-            shipment.hand_in()
-        while len(left) > 1:
-            indexes, shipment = left.pop(0)
-            shipment.begin(self._refused)
-            left[0][1].hand_in()
-            answered |= zip(indexes, self._finished(shipment), strict=True)
-        for _, shipment in left:
-            shipment.begin(self._refused)
-        return UnderWay(answered, lambda: self._all(answered, left))
+            found.setdefault(row.object, []).append(index)
+        positions = {kind: found[kind] for kind in DocumentObject if kind in found}  # parents stand first
+        if not positions:
+            return HandedIn(lambda: UnderWay({}, list))
+        self._demand_objects([DOCUMENTS[kind].name for kind in positions])
+        return HandedIn(partial(self._begin, rows, positions, self._handed_in(rows, positions, next(iter(positions)))))
 
-    def _all(self, answered: dict[int, Upserted], left: Sequence[tuple[Sequence[int], Shipment]]) -> list[Upserted]:
-        for positions, shipment in left:
-            answered |= zip(positions, self._finished(shipment), strict=True)
+    def _begin(self, rows: Sequence[DocumentRow], positions: _Positions, shipment: Shipment) -> UnderWay:
+        """Write kind by kind, parents first; the last kind of them is under way when this returns.
+
+        What comes next is uploaded while Salesforce is at work on what comes before.
+        """
+        answered: dict[int, Upserted] = {}
+        shipment.begin(self._refused)
+        for kind, following in pairwise(positions):
+            further = self._handed_in(rows, positions, following)
+            answered |= zip(positions[kind], self._finished(shipment), strict=True)
+            further.begin(self._refused)
+            shipment = further
+        *_, last = positions.values()
+        return UnderWay(answered, partial(self._all, answered, last, shipment))
+
+    def _all(self, answered: dict[int, Upserted], positions: Sequence[int], shipment: Shipment) -> list[Upserted]:
+        answered |= zip(positions, self._finished(shipment), strict=True)
         return [answered[index] for index in range(len(answered))]
+
+    def _handed_in(self, rows: Sequence[DocumentRow], positions: _Positions, kind: DocumentObject) -> Shipment:
+        form = DocumentForm(self._connection.schema, DOCUMENTS[kind], self._currency)
+        shipment = Shipment(self._connection, form, [rows[index] for index in positions[kind]])
+        shipment.hand_in()
+        return shipment
 
     def _demand_objects(self, names: Sequence[str]) -> None:
         schema = self._connection.schema
@@ -71,10 +85,6 @@ class DocumentWriter:
                 "and give the user its permission set 'ERP Integration'",
                 system=SYSTEM,
             )
-
-    def _shipment(self, kind: DocumentObject, rows: Sequence[DocumentRow]) -> Shipment:
-        form = DocumentForm(self._connection.schema, DOCUMENTS[kind], self._currency)
-        return Shipment(self._connection, form, rows)
 
     def _finished(self, shipment: Shipment) -> list[Upserted]:
         """What became of a shipment's rows; refused documents are noted, but for those with the key of a taken one."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from prefect_crm_erp.blocks.crm._salesforce_bulk import BulkUpsert, CsvRows
+from prefect_crm_erp.blocks.crm._salesforce_bulk import BulkUpsert, CsvFile
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_document_maps import KEY
 from prefect_crm_erp.blocks.crm._salesforce_document_rows import DocumentForm, key_of, parent_of, unfit_keys
@@ -18,6 +18,7 @@ from prefect_crm_erp.models.keys import chunks
 BULK_ROWS = 2_000
 """From so many rows of one object on, a bulk job costs fewer calls than collections, and Salesforce advises it."""
 
+_ROWS_PER_PIECE = 500
 # An upload has 100 MB at most. A row with every text at its longest, in an alphabet of three bytes, has some 4 KB.
 _ROWS_PER_JOB = 25_000
 _NOWHERE = frozenset({"INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED"})
@@ -28,17 +29,17 @@ Refused = Mapping[tuple[DocumentObject, str], ConnectorError]
 
 
 class _Written(NamedTuple):
-    """A row, and its values in the org's form."""
+    """A row's position, and its values in the org's form."""
 
-    row: DocumentRow
+    position: int
     values: dict[str, Any]
 
 
 class _Job(NamedTuple):
-    """A bulk job, and the rows that it has."""
+    """A bulk job, and the positions of the rows that it has."""
 
     upsert: BulkUpsert
-    rows: Sequence[_Written]
+    positions: Sequence[int]
 
 
 class Shipment:
@@ -57,9 +58,10 @@ class Shipment:
         self.rows = rows
         self._connection = connection
         self._form = form
+        self._errors = unfit_keys(rows)
+        self._is_large = len(rows) >= BULK_ROWS
         self._jobs: list[_Job] = []
-        unfit = unfit_keys(rows)
-        self._values = [unfit.get(index) or form.written(row) for index, row in enumerate(rows)]
+        self._few = [] if self._is_large else self._written(range(len(rows)))
 
     def hand_in(self) -> None:
         """Upload the rows, where they are many.
@@ -67,10 +69,11 @@ class Shipment:
         Raises:
             TransientError: Salesforce is not available.
         """
-        fit = self._fit()
-        self._jobs = [self._job(part) for part in chunks(fit, _ROWS_PER_JOB)] if len(fit) >= BULK_ROWS else []
-        for job in self._jobs:
-            job.upsert.hand_in()
+        if self._is_large:
+            fit = [position for position in range(len(self.rows)) if position not in self._errors]
+            # Lines of one document side by side: parts of a job run at once, and would wait for the same document.
+            fit.sort(key=lambda position: (parent_of(self.rows[position]) or ("", ""))[1])
+            self._jobs = [job for part in chunks(fit, _ROWS_PER_JOB) if (job := self._job(part))]
 
     def begin(self, refused: Refused) -> None:
         """Have the rows taken in; without those whose documents were refused, which wait.
@@ -81,6 +84,7 @@ class Shipment:
         if self._take_out_orphans(refused):
             for job in self._jobs:
                 job.upsert.give_up()
+            self._few = [each for each in self._few if each.position not in self._errors]
             self.hand_in()
         for job in self._jobs:
             job.upsert.begin()
@@ -92,55 +96,66 @@ class Shipment:
             ConfigurationError: Salesforce cannot do anything with the rows: an unknown field.
             TransientError: Salesforce is not available, or a job failed. The rows may be sent again.
         """
-        sent = iter(self._finished_jobs() if self._jobs else self._by_collections(self._fit()))
-        return [
-            Upserted(None, error=values) if isinstance(values, ConnectorError) else _explained(next(sent))
-            for values in self._values
-        ]
+        sent = self._finished_jobs() if self._is_large else self._by_collections(self._few)
+        sent |= {position: Upserted(None, error=error) for position, error in self._errors.items()}
+        return [_explained(sent[position]) for position in range(len(self.rows))]
 
-    def _fit(self) -> list[_Written]:
-        pairs = zip(self.rows, self._values, strict=True)
-        return [_Written(row, values) for row, values in pairs if not isinstance(values, ConnectorError)]
+    def _written(self, positions: Iterable[int]) -> list[_Written]:
+        """Those of the rows that can be sent, in the org's form; why the others cannot is noted."""
+        written: list[_Written] = []
+        for position in positions:
+            if position in self._errors:
+                continue
+            values = self._form.written(self.rows[position])
+            if isinstance(values, ConnectorError):
+                self._errors[position] = values
+            else:
+                written.append(_Written(position, values))
+        return written
 
     def _take_out_orphans(self, refused: Refused) -> bool:
         """Refuse rows whose documents were refused, and say whether there are any."""
         found = False
-        for index, row in enumerate(self.rows) if refused else ():
+        for position, row in enumerate(self.rows) if refused else ():
             parent = parent_of(row)
             error = refused.get(parent) if parent else None
-            if parent and error and not isinstance(self._values[index], ConnectorError):
-                self._values[index] = _orphaned(row, parent, error)
+            if parent and error and position not in self._errors:
+                self._errors[position] = _orphaned(row, parent, error)
                 found = True
         return found
 
-    def _by_collections(self, rows: Sequence[_Written]) -> list[Upserted]:
+    def _by_collections(self, rows: Sequence[_Written]) -> dict[int, Upserted]:
+        """What became of rows that were sent some hundred at a time, by position."""
         path = f"composite/sobjects/{self._form.document.name}/{KEY}"
         outcomes: list[Upserted] = []
         for batch in chunks(rows, ROWS_PER_CALL):
             outcomes += save_rows(self._connection, path, [self._form.record(each.values) for each in batch], {})
-        return outcomes
+        return dict(zip((each.position for each in rows), outcomes, strict=True))
 
-    def _job(self, rows: Sequence[_Written]) -> _Job:
-        # Lines of one document side by side: parts of a job run at once, and would wait for the same document.
-        ordered = sorted(rows, key=lambda each: (parent_of(each.row) or ("", ""))[1])
-        content = CsvRows(self._form.columns(each.values for each in rows), lambda: (each.values for each in ordered))
-        return _Job(BulkUpsert(self._connection, self._form.document.name, KEY, content, len(rows)), rows)
+    def _job(self, positions: Sequence[int]) -> _Job | None:
+        """A job that has those of the rows that can be sent; None where none can."""
+        content, taken = CsvFile(), []
+        for some in chunks(positions, _ROWS_PER_PIECE):
+            written = self._written(some)
+            content.add([each.values for each in written])
+            taken += [each.position for each in written]
+        if not taken:
+            return None
+        upsert = BulkUpsert(self._connection, self._form.document.name, KEY, len(taken))
+        upsert.hand_in(content)
+        return _Job(upsert, taken)
 
-    def _finished_jobs(self) -> list[Upserted]:
-        outcomes = [outcome for job in self._jobs for outcome in _finished(job)]
-        rows = [row for job in self._jobs for row in job.rows]
-        held = [index for index, outcome in enumerate(outcomes) if may_pass_later(outcome)]
-        again = self._by_collections([rows[index] for index in held])
-        for index, outcome in zip(held, again, strict=True):
-            outcomes[index] = outcome
-        return outcomes
+    def _finished_jobs(self) -> dict[int, Upserted]:
+        """What became of the rows of jobs, by position."""
+        outcomes: dict[int, Upserted] = {}
+        for job in self._jobs:
+            errors = job.upsert.finish()
+            outcomes |= {each: Upserted(None, error=errors.get(self._key(each))) for each in job.positions}
+        held = [position for position, outcome in outcomes.items() if may_pass_later(outcome)]
+        return outcomes | self._by_collections(self._written(held))
 
-
-def _finished(job: _Job) -> list[Upserted]:
-    errors = job.upsert.finish()
-    if not errors:
-        return [Upserted(None)] * len(job.rows)
-    return [Upserted(None, error=errors.get(key_of(each.row.erp_id))) for each in job.rows]
+    def _key(self, position: int) -> str:
+        return key_of(self.rows[position].erp_id)
 
 
 def _orphaned(row: DocumentRow, parent: tuple[DocumentObject, str], error: ConnectorError) -> ConnectorError:

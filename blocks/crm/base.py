@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Any, ClassVar, Self, TypeVar
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field
 
-from prefect_crm_erp.blocks.crm.under_way import UnderWay
+from prefect_crm_erp.blocks.crm.under_way import HandedIn, UnderWay
 from prefect_crm_erp.blocks.form import OrderedForm
 from prefect_crm_erp.blocks.http import CallCount
 from prefect_crm_erp.models.capabilities import SystemInfo
@@ -418,14 +419,18 @@ class CRM(OrderedForm, CredentialsBlock, ABC):
         """
         raise UnsupportedRecordError(f"{self.system} does not keep documents of an ERP", system=self.system)
 
-    def begin_documents(self, rows: Sequence[DocumentRow]) -> UnderWay:
-        """As `write_documents`, in two steps: something else can be done while the CRM takes the lines in.
+    def hand_in_documents(self, rows: Sequence[DocumentRow]) -> HandedIn:
+        """As `write_documents`, in three steps: something else can be done while the CRM is at work.
 
-        When it returns, the documents themselves have been answered for; what belongs to them may be under way.
+        Handed in, the CRM has rows of many documents, and has changed nothing. Begun, the documents themselves have
+        been answered for; what belongs to them may be under way. Finished, all rows are through.
 
         Raises:
             TransientError: The system is not available. The same call may be made again.
         """
+        return HandedIn(partial(self._written_at_once, rows))
+
+    def _written_at_once(self, rows: Sequence[DocumentRow]) -> UnderWay:
         results = self.write_documents(rows)
         return UnderWay(dict(enumerate(results)), lambda: results)
 

@@ -44,7 +44,7 @@ from prefect_crm_erp.blocks.crm.base import (
     UpdateResult,
     Upserted,
 )
-from prefect_crm_erp.blocks.crm.under_way import UnderWay
+from prefect_crm_erp.blocks.crm.under_way import HandedIn
 from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount, web_origin
 from prefect_crm_erp.models.capabilities import SystemInfo
@@ -445,11 +445,11 @@ class Salesforce(CRM):
             ConfigurationError: The org lacks an object or field, or does not show it to the user.
             TransientError: Salesforce is not available, or a bulk job failed. The same call may be made again.
         """
-        return self.begin_documents(rows).finish()
+        return self.hand_in_documents(rows).begin().finish()
 
-    def begin_documents(self, rows: Sequence[DocumentRow]) -> UnderWay:
-        """Create or update copies of documents, in two steps; see `CRM.begin_documents` and `write_documents`."""
-        return DocumentWriter(self._connection, self.currency).begin(rows)
+    def hand_in_documents(self, rows: Sequence[DocumentRow]) -> HandedIn:
+        """Create or update copies of documents, step by step; see `CRM.hand_in_documents` and `write_documents`."""
+        return DocumentWriter(self._connection, self.currency).hand_in(rows)
 
     def delete_documents(self, object: DocumentObject, erp_ids: Sequence[str]) -> list[Upserted]:
         """Delete copies of documents, 200 to a call, with their lines; see `CRM.delete_documents`."""

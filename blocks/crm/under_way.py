@@ -1,4 +1,4 @@
-"""Writing to a CRM in two steps, for callers that have something else to do while it takes the rest in."""
+"""Writing to a CRM in three steps, for callers that have something else to do while it takes the rows in."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ class UnderWay:
 
     answered: Mapping[int, Upserted]
     finish: Callable[[], list[Upserted]]
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """Rows that a CRM has, and has not begun to take in.
+
+    Attributes:
+        begin: Has them taken in; to be called once. Raises what the writing raises.
+    """
+
+    begin: Callable[[], UnderWay]

@@ -227,8 +227,10 @@ class TestWriting:
         assert connection.write_documents([]) == []
         assert crm.requests() == 0
 
-    def test_documents_stand_while_their_lines_are_under_way(self, crm: DocumentsHarness) -> None:
-        under_way = crm.connect().begin_documents([line("L-1", "I-1"), invoice("I-1")])
+    def test_documents_stand_once_they_are_begun_while_their_lines_are_under_way(self, crm: DocumentsHarness) -> None:
+        handed_in = crm.connect().hand_in_documents([line("L-1", "I-1"), invoice("I-1")])
+        assert not crm.stored(INVOICE)
+        under_way = handed_in.begin()
         assert under_way.answered[1].error is None
         assert set(crm.stored(INVOICE)) == {"I-1"}
         results = under_way.finish()

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_crm_erp.blocks import exact_json
-from prefect_crm_erp.blocks.crm._salesforce_bulk import CsvRows
+from prefect_crm_erp.blocks.crm._salesforce_bulk import CsvFile
 from prefect_crm_erp.blocks.crm._salesforce_document_maps import DOCUMENTS, Document, link_field
 from prefect_crm_erp.blocks.crm._salesforce_document_rows import DocumentForm
 from prefect_crm_erp.blocks.crm._salesforce_errors import result_error
@@ -76,7 +76,10 @@ def test_the_rows_of_a_job_say_what_a_collection_says(document: Document, data: 
     every = data.draw(st.lists(values_of(document), min_size=1, max_size=5))
     form = form_of(document)
     rows = [DocumentRow(document.object, f"K-{n}", values) for n, values in enumerate(every)]
-    content = b"".join(CsvRows(form.columns(map(form.flat, rows)), lambda: map(form.flat, rows))).decode()
+    file = CsvFile()
+    for some in (rows[:2], rows[2:]):
+        file.add([form.flat(row) for row in some])
+    content = b"".join(file).decode()
     read = list(csv.DictReader(io.StringIO(content, newline="")))
     assert [_said(line) for line in read] == [_as_text(form.flat(row)) for row in rows]
 
@@ -97,11 +100,12 @@ def _cell(value: Any) -> str:
 
 
 def test_rows_can_be_sent_a_second_time() -> None:
-    content = CsvRows(["ERP_Id__c", "Is_Return__c"], lambda: iter([{"ERP_Id__c": '1"', "Is_Return__c": True}] * 1_001))
-    first = list(content)
-    assert len(first) == 4, "it is made piece by piece"
-    assert list(content) == first
-    assert first[1].startswith(b'"1""","true"\n')
+    file = CsvFile()
+    file.add([{"ERP_Id__c": '1"', "Is_Return__c": True}] * 2)
+    file.add([{"ERP_Id__c": "2", "Name": "over\r\ntwo lines"}])
+    first = list(file)
+    assert first[1:] == [b'"1""","true",""\n' * 2, b'"2","","over\r\ntwo lines"\n'], "it is sent piece by piece"
+    assert list(file) == first
 
 
 @pytest.mark.parametrize(
