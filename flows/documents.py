@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from threading import Event, Lock
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from prefect_crm_erp.blocks import Integration
@@ -28,7 +28,6 @@ from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.document_sweep import sweep_documents
 from prefect_crm_erp.tasks.document_write import (
     Ready,
-    Sending,
     finish_documents,
     hand_in_documents,
     write_documents,
@@ -144,6 +143,13 @@ def _kind_of(page: Page[DocumentItem]) -> DocumentKind | None:
     return page.records[0].what if page.records else None
 
 
+class _Passage(NamedTuple):
+    """How far a page has come: its documents stand in the CRM, and all is noted that became of it."""
+
+    is_sent: Event
+    is_noted: Event
+
+
 class _Road:
     """The road of pages to the CRM: two are on their way at a time, and the next one is read and handed in meanwhile.
 
@@ -157,7 +163,7 @@ class _Road:
     def __init__(self, run: DocumentRun) -> None:
         self._run = run
         self._lanes = deque([Errand[None](), Errand[None]()])
-        self._are_sent: list[Event] = []
+        self._passages: list[_Passage] = []
         self._alone = Lock()
 
     def take(self, slot: ErpSlot, page: Page[DocumentItem]) -> None:
@@ -166,8 +172,9 @@ class _Road:
         lane = self._lanes[0]
         lane.wait()
         self._lanes.rotate()
-        self._are_sent = [*self._are_sent[-1:], Event()]
-        lane.begin(partial(self._carry, page, ready, self._are_sent[-1]))
+        before, passage = self._passages[-1:], _Passage(Event(), Event())
+        self._passages = [*before, passage]
+        lane.begin(partial(self._carry, page, ready, passage, before))
 
     def clear(self, next_kind: DocumentKind | None = None) -> None:
         """Wait for the pages on their way, as far as the next kind of documents hangs on them.
@@ -175,8 +182,8 @@ class _Road:
         Payments hang on invoices, which stand in the CRM as soon as they are sent; all others are looked up.
         """
         if next_kind is PAYMENTS:
-            for is_sent in self._are_sent:
-                is_sent.wait()
+            for each in self._passages:
+                each.is_sent.wait()
         else:
             for lane in self._lanes:
                 lane.wait()
@@ -197,20 +204,26 @@ class _Road:
         page = link_documents(self._run, slot, page)
         if _kind_of(page) not in (None, ORDERS):
             for orders in _orders_first(self._run, slot, page):
-                self._finish(orders, write_documents(self._run, self._prepare(slot, orders)))
+                sending = write_documents(self._run, self._prepare(slot, orders))
+                finish_documents(self._run, sending)
+                self._note(orders)
         return hand_in_documents(self._run, slot, page)
 
-    def _carry(self, page: Page[DocumentItem], ready: Ready, is_sent: Event) -> None:
-        """write → finish."""
+    def _carry(self, page: Page[DocumentItem], ready: Ready, passage: _Passage, before: Sequence[_Passage]) -> None:
+        """write → finish → note, after the page before: both may tell of one opportunity, which shows the last word."""
         try:
             sending = write_documents(self._run, ready)
+            passage.is_sent.set()
+            finish_documents(self._run, sending)
+            for each in before:
+                each.is_noted.wait()
+            self._note(page)
         finally:
-            is_sent.set()
-        self._finish(page, sending)
+            passage.is_sent.set()
+            passage.is_noted.set()
 
-    def _finish(self, page: Page[DocumentItem], sending: Sending) -> None:
-        """finish → show on opportunities → remember → park → record; alone, since pages may share opportunities."""
-        finish_documents(self._run, sending)
+    def _note(self, page: Page[DocumentItem]) -> None:
+        """show on opportunities → remember → park → record; alone, since pages may share opportunities."""
         with self._alone:
             show_on_opportunities(self._run, page)
             remember_documents(self._run, page)

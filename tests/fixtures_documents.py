@@ -252,7 +252,7 @@ class TrytonBooks:
 
     # ---------------------------------------------------------------- deliveries
 
-    def ship(self, company: str, order: str, quantity: float | None = None) -> str:
+    def ship(self, company: str, order: str, quantity: float | None = None, on: date | None = None) -> str:
         """The warehouse ships an order, or a quantity of each of its products; the rest waits in a new shipment."""
         waiting = [("state", "=", "waiting"), ("moves.sale", "=", int(order))]
         shipment = self.seller.one("stock.shipment.out", company, *waiting)
@@ -260,6 +260,8 @@ class TrytonBooks:
             picked = [("shipment", "=", f"stock.shipment.out,{shipment}"), ("from_location.type", "=", "storage")]
             found = self.seller.find("stock.move", company, [*picked, ("to_location.type", "=", "storage")], "id")
             self._seller("stock.move.write", company, [each["id"] for each in found], {"quantity": quantity})
+        if on is not None:
+            self._seller("stock.shipment.out.write", company, [shipment], {"effective_date": on})
         for button in ("assign_try", "pick", "pack", "do"):
             self._seller(f"stock.shipment.out.{button}", company, [shipment])
         return str(shipment)

@@ -9,9 +9,11 @@ import pytest
 from office import US, Office
 
 from prefect_crm_erp.blocks import AccountPolicy, ErpCustomers
+from prefect_crm_erp.blocks.erp import tryton
 from prefect_crm_erp.flows import order_status_sync, payment_status
 from prefect_crm_erp.models.outcomes import Outcome, Queue
 from prefect_crm_erp.models.paging import Cursor
+from prefect_crm_erp.tasks import document_extract
 from prefect_crm_erp.tasks.document_kinds import KINDS
 
 CURRENCIES = ["USD", "EUR", "GBP", "JPY"]
@@ -118,6 +120,22 @@ def test_a_payment_does_not_wait_for_the_lines_of_an_invoice_that_the_same_run_b
         f"SELECT Amount__c FROM ERP_Payment_Application__c WHERE ERP_Invoice__r.ERP_Id__c = '{invoice}'"
     )
     assert [row["Amount__c"] for row in applied] == [40]
+
+
+@pytest.mark.requirement("H06")
+def test_pages_show_on_their_deal_in_their_order_though_the_lines_of_the_first_take_longer(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tryton, "_DOCUMENTS_OF_A_PAGE", 1)
+    monkeypatch.setattr(document_extract, "PAGE_SIZE", 1)
+    deal, order = office.order(*office.customer(), "USD", ("100.00",))
+    books = office.books
+    office.sync(order_status_sync)
+    books.ship(US, order, 1, on=books.today - timedelta(days=1))
+    books.ship(US, order)
+    office.world.org.fault("sobjects/ERP_Delivery_Line__c", method="PATCH", delay=3)
+    office.sync(order_status_sync)
+    assert office.world.crm(deal, "ERP_Shipped_On__c")["ERP_Shipped_On__c"] == books.today.isoformat()
 
 
 @pytest.mark.requirement("K05", "K08", "L02", "BB05")
