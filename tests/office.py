@@ -100,7 +100,7 @@ class Office:
 
     def read_from(self, moment: datetime) -> None:
         """Take for read whatever happened in the ERP up to a moment."""
-        start = Cursor(moment + OVERLAP - timedelta(seconds=1))
+        start = Cursor(moment + OVERLAP)
         with self.world.integration().ledger.open().for_integration("test") as store:
             for name in KINDS:
                 store.rewind(f"{name} documents of main")

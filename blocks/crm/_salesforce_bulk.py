@@ -23,7 +23,7 @@ _ROWS_PER_SECOND = 10_000
 _FIRST_LOOK_SECONDS = 2.0
 _SHORTEST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
-_PART_OF_WHAT_IS_LEFT = 0.6
+_SHARE_OF_WHAT_IS_LEFT = 0.6
 _LONGEST_JOB_SECONDS = 3_600.0
 
 _OUR_MISTAKES = ("InvalidBatch", "ClientInputError", "InvalidEntity", "FeatureNotEnabled")
@@ -201,7 +201,7 @@ def _next_pause(passed: float, done: int, rows: int) -> float:
         (2.4, 2.0, 0.5)
     """
     left = passed * (rows - done) / done if done else passed
-    return min(max(left * _PART_OF_WHAT_IS_LEFT, _SHORTEST_PAUSE_SECONDS), passed, _LONGEST_PAUSE_SECONDS)
+    return min(max(left * _SHARE_OF_WHAT_IS_LEFT, _SHORTEST_PAUSE_SECONDS), passed, _LONGEST_PAUSE_SECONDS)
 
 
 def _broken(job: Mapping[str, Any]) -> ConnectorError:
