@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from threading import Event, Lock
@@ -36,10 +36,12 @@ from prefect_crm_erp.tasks.named_documents import ids_by_number
 from prefect_crm_erp.tasks.opportunity_figures import show_on_opportunities
 from prefect_crm_erp.tasks.queues import park_records
 from prefect_crm_erp.tasks.report import RunReport, show_progress, start_progress
-from prefect_crm_erp.tasks.side_by_side import Errand
+from prefect_crm_erp.tasks.side_by_side import submit
 
 TURN = "documents"
 """The ledger's kind of the turn to bring documents to the CRM: one run of an integration at a time."""
+_SENT_AT_ONCE = 2
+"""Pages that are on their way to the CRM at the same time: each is in memory as a whole."""
 
 
 def open_documents(
@@ -144,17 +146,24 @@ def _kind_of(page: Page[DocumentItem]) -> DocumentKind | None:
 
 
 class _Passage(NamedTuple):
-    """How far a page has come: its documents stand in the CRM, and all is noted that became of it."""
+    """A page on its way, and how far it has come.
 
-    is_sent: Event
-    is_noted: Event
+    Attributes:
+        stands: Its documents stand in the CRM; what belongs to them may be under way.
+        sent: All of it is there.
+        noted: It is noted what became of it.
+    """
+
+    stands: Event
+    sent: Future[None]
+    noted: Future[None]
 
 
 class _Road:
     """The road of pages to the CRM: two are on their way at a time, and the next one is read and handed in meanwhile.
 
-    So the documents of one page are taken in beside the lines of the other. To be used as a context: leaving it waits
-    for what is on its way.
+    So the documents of one page are taken in beside the lines of the other, while it is noted what became of the page
+    before. To be used as a context: leaving it waits for what is on its way.
 
     Args:
         run: The run.
@@ -162,42 +171,41 @@ class _Road:
 
     def __init__(self, run: DocumentRun) -> None:
         self._run = run
-        self._lanes = deque([Errand[None](), Errand[None]()])
-        self._passages: list[_Passage] = []
+        self._sending = ThreadPoolExecutor(_SENT_AT_ONCE, thread_name_prefix="sending")
+        self._noting = ThreadPoolExecutor(1, thread_name_prefix="noting")
+        self._passages: deque[_Passage] = deque(maxlen=_SENT_AT_ONCE + 1)
         self._alone = Lock()
 
     def take(self, slot: ErpSlot, page: Page[DocumentItem]) -> None:
         """Bring a page to the CRM, beside the one before it."""
         ready = self._prepare(slot, page)
-        lane = self._lanes[0]
-        lane.wait()
-        self._lanes.rotate()
-        before, passage = self._passages[-1:], _Passage(Event(), Event())
-        self._passages = [*before, passage]
-        lane.begin(partial(self._carry, page, ready, passage, before))
+        if len(self._passages) > _SENT_AT_ONCE:
+            self._passages[0].noted.result()
+        if len(self._passages) >= _SENT_AT_ONCE:
+            self._passages[-_SENT_AT_ONCE].sent.result()
+        stands = Event()
+        sent = submit(self._sending, partial(self._send, ready, stands))
+        self._passages.append(_Passage(stands, sent, submit(self._noting, partial(self._note_sent, page, sent))))
 
     def clear(self, next_kind: DocumentKind | None = None) -> None:
         """Wait for the pages on their way, as far as the next kind of documents hangs on them.
 
-        Payments hang on invoices, which stand in the CRM as soon as they are sent; all others are looked up.
+        Payments hang on invoices, which stand in the CRM before their lines do; all others are looked up.
         """
-        if next_kind is PAYMENTS:
-            for each in self._passages:
-                each.is_sent.wait()
-        else:
-            for lane in self._lanes:
-                lane.wait()
+        for each in self._passages:
+            if next_kind is PAYMENTS:
+                each.stands.wait()
+            else:
+                each.noted.result()
 
     def __enter__(self) -> Self:
         """The road itself."""
-        self._open = ExitStack()
-        for lane in self._lanes:
-            self._open.enter_context(lane)
         return self
 
     def __exit__(self, *error: Any) -> None:
         """Wait for the pages on their way."""
-        self._open.__exit__(*error)
+        self._sending.shutdown()
+        self._noting.shutdown()
 
     def _prepare(self, slot: ErpSlot, page: Page[DocumentItem]) -> Ready:
         """link → orders first → hand in."""
@@ -209,18 +217,19 @@ class _Road:
                 self._note(orders)
         return hand_in_documents(self._run, slot, page)
 
-    def _carry(self, page: Page[DocumentItem], ready: Ready, passage: _Passage, before: Sequence[_Passage]) -> None:
-        """write → finish → note, after the page before: both may tell of one opportunity, which shows the last word."""
+    def _send(self, ready: Ready, stands: Event) -> None:
+        """write → finish."""
         try:
             sending = write_documents(self._run, ready)
-            passage.is_sent.set()
+            stands.set()
             finish_documents(self._run, sending)
-            for each in before:
-                each.is_noted.wait()
-            self._note(page)
         finally:
-            passage.is_sent.set()
-            passage.is_noted.set()
+            stands.set()
+
+    def _note_sent(self, page: Page[DocumentItem], sent: Future[None]) -> None:
+        """Note a page after those before it: several may tell of one opportunity, which shows the last word."""
+        sent.result()
+        self._note(page)
 
     def _note(self, page: Page[DocumentItem]) -> None:
         """show on opportunities → remember → park → record; alone, since pages may share opportunities."""

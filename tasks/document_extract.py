@@ -18,8 +18,10 @@ from prefect_crm_erp.tasks.document_run import DocumentRun
 from prefect_crm_erp.tasks.extract import OVERLAP
 from prefect_crm_erp.tasks.match import CUSTOMER
 
-PAGE_SIZE = 5000
+PAGE_SIZE = 6_000
 """Documents of a page: many rows go to the CRM as one job, which costs few calls however many they are."""
+_ROWS_PER_PAGE = 20_000
+"""Documents of a page with what belongs to them, which is in memory as a whole: some have a thousand lines."""
 _IDS_PER_READ = 200
 
 
@@ -80,11 +82,13 @@ def _gathered(
 ) -> Iterator[Page[DocumentItem]]:
     """The ERP's pages, joined to larger ones."""
     gathered: list[Any] = []
+    rows = 0
     for page in pages:
         gathered += page.records
-        if len(gathered) >= PAGE_SIZE:
+        rows += sum(1 + len(getattr(document, what.parts)) for document in page)
+        if len(gathered) >= PAGE_SIZE or rows >= _ROWS_PER_PAGE:
             yield _noted(run, slot, what, Page(gathered))
-            gathered = []
+            gathered, rows = [], 0
     if gathered:
         yield _noted(run, slot, what, Page(gathered))
 

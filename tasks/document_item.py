@@ -31,6 +31,7 @@ class DocumentItem(Traveller):
     """
 
     __slots__ = (
+        "_children",
         "_digest",
         "_rows",
         "_slot",
@@ -103,7 +104,7 @@ class DocumentItem(Traveller):
     @property
     def children(self) -> tuple[str, ...]:
         """References of what belongs to it."""
-        return tuple(row.erp_id for row in self.rows[1:])
+        return self._children if self._children is not None else tuple(row.erp_id for row in self.rows[1:])
 
     def forget_parts(self) -> None:
         """Let go of the record's own lines or applications, whose rows are there: many documents wait for the CRM."""
@@ -126,13 +127,25 @@ class DocumentItem(Traveller):
 
     @property
     def rows(self) -> list[DocumentRow]:
-        """Its copy with all that belongs to it, the document itself first."""
+        """Its copy with all that belongs to it, the document itself first; none once they were let go of."""
         return self._rows
 
     @rows.setter
     def rows(self, rows: list[DocumentRow]) -> None:
         self._rows = rows
         self._digest: str | None = None
+        self._children: tuple[str, ...] | None = None
+
+    @property
+    def is_laid_out(self) -> bool:
+        """Whether it was worked out what its copy says."""
+        return bool(self.rows) or self._children is not None
+
+    def forget_rows(self) -> None:
+        """Let go of the rows, which stand in the CRM; their digest and the references of what belongs to it stay."""
+        digest, children = self.digest(), self.children
+        self.rows = []
+        self._digest, self._children = digest, children
 
     def digest(self) -> str:
         """Fingerprint of what is to stand in the CRM; the time of the last change says nothing new by itself."""
@@ -144,7 +157,7 @@ class DocumentItem(Traveller):
 
     def evaluation_digest(self) -> str:
         """Fingerprint of all that decides whether it can go on."""
-        return self.digest() if self.rows else fingerprint(self.document)
+        return self.digest() if self.is_laid_out else fingerprint(self.document)
 
 
 def _without_time(values: Any) -> dict[str, Any]:

@@ -62,12 +62,16 @@ def _row(run: DocumentRun, item: DocumentItem) -> ReportRow:
         crm_url=run.crm.url(record) if record else None,
         erp_url=run.erps[item.slot].url(item.document),
         notes=tuple(item.notes),
-        changes=tuple(_changes(run, item)) if item.rows and item.verdict.outcome is not Outcome.UNCHANGED else (),
+        changes=tuple(_changes(run, item))
+        if item.is_laid_out and item.verdict.outcome is not Outcome.UNCHANGED
+        else (),
     )
 
 
 def _changes(run: DocumentRun, item: DocumentItem) -> Iterator[Change]:
     """What the table tells: where the document stands now, and where it stood."""
+    if not item.is_laid_out:
+        return
     told, known = vars(item.document), item.known
     stood = known if known and known.fingerprint else None
     for name in _TOLD:

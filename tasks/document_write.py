@@ -105,6 +105,8 @@ def finish_documents(run: DocumentRun, sending: Sending) -> None:
     _delete_what_is_gone(run, [item for item in sending.items if item.verdict is None])
     for item in sending.items:
         item.verdict = item.verdict or Verdict(Outcome.WRITTEN)
+        if item.is_written:
+            item.forget_rows()
 
 
 def _is_news(item: DocumentItem) -> bool:

@@ -46,15 +46,15 @@ def side_by_side(jobs: Sequence[Callable[[], T]], at_once: int, meanwhile: Meanw
         yield from (job() for job in jobs)
         return
     with ThreadPoolExecutor(at_once, thread_name_prefix="side by side") as threads:
-        begun = [_submit(threads, job) for job in jobs[:at_once]]
+        begun = [submit(threads, job) for job in jobs[:at_once]]
         meanwhile.now()
         for number in range(len(jobs)):
             result = begun[number].result()
-            begun += [_submit(threads, job) for job in jobs[number + at_once : number + at_once + 1]]
+            begun += [submit(threads, job) for job in jobs[number + at_once : number + at_once + 1]]
             yield result
 
 
-def _submit(threads: ThreadPoolExecutor, job: Callable[[], T]) -> Future[T]:
+def submit(threads: ThreadPoolExecutor, job: Callable[[], T]) -> Future[T]:
     """Begin a job that sees the run's logger and task as its caller does."""
     return threads.submit(contextvars.copy_context().run, job)
 
@@ -89,7 +89,7 @@ class Errand(Generic[T]):
             Exception: What the job has raised, where it is done at once.
         """
         if self._threads is not None:
-            self._job = _submit(self._threads, job)
+            self._job = submit(self._threads, job)
             return
         self._job = Future()
         self._job.set_result(job())

@@ -20,7 +20,7 @@ _NOTHING = "#N/A"
 
 # The first look comes when a job of that size can be done at best, the next ones when its pace so far says so.
 _ROWS_PER_SECOND = 10_000
-_FIRST_LOOK_SECONDS = 2.0
+_FIRST_LOOK_SECONDS = 1.0
 _SHORTEST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _SHARE_OF_WHAT_IS_LEFT = 0.6

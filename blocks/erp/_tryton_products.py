@@ -11,7 +11,7 @@ from typing import Any
 
 from prefect_crm_erp.blocks.erp._tryton_maps import Maps, encode_custom, one_line
 from prefect_crm_erp.blocks.erp._tryton_references import References
-from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row, nested
+from prefect_crm_erp.blocks.erp._tryton_rpc import ANY_ACTIVE, SYSTEM, Database, Row
 from prefect_crm_erp.blocks.erp._tryton_writing import after_write, by_id, send_encoded, tryton_id
 from prefect_crm_erp.models.errors import ConfigurationError, RejectedRecordError, UnsupportedRecordError
 from prefect_crm_erp.models.keys import chunks
@@ -93,7 +93,7 @@ class Products:
         context |= {"locations": [warehouse], "stock_date_end": datetime.now(UTC).date()}
         domain = [("id", "in", list(ids)), ANY_ACTIVE]
         rows = self._database.rpc.call(f"model.{PRODUCT}.search_read", domain, 0, None, None, _STOCK, context=context)
-        return {row["id"]: _in_sales_unit(nested(row)) for row in rows}
+        return {row["id"]: _in_sales_unit(row) for row in rows}
 
     def _decode(self, row: Row, company: int | None) -> Product:
         values = self._maps.product.decode(row)

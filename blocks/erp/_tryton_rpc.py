@@ -199,8 +199,7 @@ class Database:
         """The first rows that match, as `search` gives them."""
         context = self.context(company) | ({"date": on} if on else {})
         method = f"model.{model}.search_read"
-        rows = self.rpc.call(method, domain, 0, limit, list(order), ["id", *fields], context=context)
-        return [nested(row) for row in rows]
+        return list(self.rpc.call(method, domain, 0, limit, list(order), ["id", *fields], context=context))
 
     def read(
         self,
@@ -257,16 +256,3 @@ class Database:
 
 
 _DEACTIVABLE = frozenset({"party.party", "product.product"})
-
-
-def nested(row: Row) -> Row:
-    """A row as Tryton gives it (`party` an id, `party.` its fields) with the related records in place of their ids."""
-    related = [name for name in row if name[-1] == "."]
-    for name in related:
-        value = row.pop(name)
-        row[name[:-1]] = [nested(each) for each in value] if isinstance(value, list) else _nested_one(value)
-    return row
-
-
-def _nested_one(value: Row | None) -> Row | None:
-    return None if value is None else nested(value)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, or_, select, tuple_, update
 
-from prefect_crm_erp.blocks.ledger.database import insert
+from prefect_crm_erp.blocks.ledger.database import execute_many, insert
 from prefect_crm_erp.blocks.ledger.entries import Document
-from prefect_crm_erp.blocks.ledger.part import ROWS_PER_STATEMENT, Part, distinct, lists_of, members, values
+from prefect_crm_erp.blocks.ledger.part import ROWS_PER_STATEMENT, Part, distinct, lists_of, values
 from prefect_crm_erp.blocks.ledger.sales import INVOICE, count_change, forget_account
 from prefect_crm_erp.blocks.ledger.tables import DocumentRow
 from prefect_crm_erp.models.documents import InvoiceStatus, InvoiceType
@@ -23,6 +24,8 @@ from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.sales import InvoiceFigures
 
 _NAMES = tuple(member.name for member in fields(Document))
+_STORED = (*_NAMES, "is_open")
+_stored = attrgetter(*_STORED)
 _COLUMNS = tuple(getattr(DocumentRow, name) for name in _NAMES)
 _IDENTITY = ("integration", "kind", "erp", "erp_id")
 _FIGURES = tuple(
@@ -225,22 +228,22 @@ class Documents(Part):
 
     def _accounts_before(self, connection: Connection, invoices: Sequence[Document]) -> set[str | None]:
         """The accounts that these invoices have so far: one that goes to another account changes the figures of two."""
+        # The number is read along: for the account alone SQLite would read all of an index that has it.
+        chosen = select(DocumentRow.account, DocumentRow.number)
         return {
-            account
+            row.account
             for erp in {each.erp for each in invoices}
             for some in lists_of([each.erp_id for each in invoices if each.erp == erp])
-            for account in connection.scalars(
-                select(DocumentRow.account).where(*self._all(INVOICE, erp), DocumentRow.erp_id.in_(some)).distinct()
-            )
+            for row in connection.execute(chosen.where(*self._all(INVOICE, erp), DocumentRow.erp_id.in_(some)))
         }
 
     def _write_documents(self, connection: Connection, documents: Sequence[Document], now: datetime) -> None:
         statement = insert(connection, DocumentRow)
         changed = {name.name: name for name in statement.excluded if name.name not in _IDENTITY}
         upsert = statement.on_conflict_do_update(index_elements=_IDENTITY, set_=changed)
-        common = {"integration": self.integration, "written_at": now}
         for some in chunks(documents, ROWS_PER_STATEMENT):
-            connection.execute(upsert, [members(each, (*_NAMES, "is_open")) | common for each in some])
+            rows = [(*_stored(each), self.integration, now) for each in some]
+            execute_many(connection, upsert, (*_STORED, "integration", "written_at"), rows)
 
     def _invoice_pages(self, accounts: list[str], page_size: int) -> Iterator[Sequence[Row[Any]]]:
         mine = (DocumentRow.integration == self.integration, DocumentRow.kind == INVOICE)

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from prefect_crm_erp.blocks.ledger.claims import release_unsent
-from prefect_crm_erp.blocks.ledger.database import insert
+from prefect_crm_erp.blocks.ledger.database import execute_many, insert
 from prefect_crm_erp.blocks.ledger.entries import Coverage, RunInfo, SourceRecord
-from prefect_crm_erp.blocks.ledger.part import ROWS_PER_STATEMENT, Part, lists_of, members, values
+from prefect_crm_erp.blocks.ledger.part import ROWS_PER_STATEMENT, Part, lists_of, values
 from prefect_crm_erp.blocks.ledger.tables import RunRecordRow, RunRow
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.outcomes import Outcome, Queue, ReportRow
 
 _REPORTED = tuple(member.name for member in fields(ReportRow) if member.name != "crm_id")
+_reported = attrgetter(*_REPORTED)
 _INFO = tuple(getattr(RunRow, member.name) for member in fields(RunInfo))
 _LISTED = 20
 """Keys that `coverage` names of each sort."""
@@ -110,7 +112,8 @@ class Runs(Part):
                 where=or_(RunRecordRow.outcome.is_(None), ~and_(*found_again)),
             )
             for some in chunks(by_key.values(), ROWS_PER_STATEMENT):
-                connection.execute(upsert, [_outcome_row(run, row) for row in some])
+                noted = [(*_reported(row), run, row.crm_id, False) for row in some]
+                execute_many(connection, upsert, (*_REPORTED, "run", "key", "was_read"), noted)
 
     def coverage(self, run_id: str) -> Coverage:
         """Count what was read and what became of it, from the rows."""
@@ -222,7 +225,3 @@ def _chosen_rows(outcome: Outcome | None, queue: Queue | None, having: str | Non
 def _read_row(run: int, record: SourceRecord) -> dict[str, Any]:
     read = {"run": run, "key": record.key, "name": record.name, "modified_at": record.modified_at}
     return read | {"was_read": True, "reason": ""}
-
-
-def _outcome_row(run: int, row: ReportRow) -> dict[str, Any]:
-    return members(row, _REPORTED) | {"run": run, "key": row.crm_id, "was_read": False}
