@@ -22,6 +22,7 @@ class DocumentItem(Traveller):
 
     Attributes:
         what: Its kind.
+        erp_id: The ERP's own id.
         document: As the ERP has it; without what belongs to it, once that is in `rows`.
         known: What the ledger knows of it; None for a new one.
         account_id: 18-character id of the account that it is shown at.
@@ -38,6 +39,7 @@ class DocumentItem(Traveller):
         "account_id",
         "crm_id",
         "document",
+        "erp_id",
         "known",
         "opportunity_id",
         "opportunity_is_gone",
@@ -48,6 +50,7 @@ class DocumentItem(Traveller):
         super().__init__()
         self.what = what
         self._slot = slot
+        self.erp_id = str(document.erp_id)
         self.document = document
         self.known: Document | None = None
         self.account_id: str | None = None
@@ -60,11 +63,6 @@ class DocumentItem(Traveller):
     def slot(self) -> ErpSlot:
         """The ERP connection that it comes from."""
         return self._slot
-
-    @property
-    def erp_id(self) -> str:
-        """The ERP's own id."""
-        return str(self.document.erp_id)
 
     @property
     def key(self) -> str:

@@ -19,7 +19,7 @@ _UPLOADS = 3
 _NOTHING = "#N/A"
 
 # The first look comes when a job of that size can be done at best, the next ones when its pace so far says so.
-_ROWS_PER_SECOND = 10_000
+_ROWS_PER_SECOND = 5_000
 _FIRST_LOOK_SECONDS = 1.0
 _SHORTEST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0

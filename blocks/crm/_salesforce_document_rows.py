@@ -24,7 +24,7 @@ from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow
 from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError, UnsupportedRecordError
 
 _LONGEST_NAME = 80
-_SURE: Final = frozenset({str, int, bool, type(None)})
+_SURE: Final = (str, int, type(None))
 """Types of values that can always be sent."""
 
 
@@ -59,7 +59,7 @@ class DocumentForm:
             return error
         try:
             values = self.flat(row)
-            if not all(type(value) in _SURE or _is_finite(value) for value in values.values()):
+            if not all(isinstance(value, _SURE) or _is_finite(value) for value in values.values()):
                 exact_json.dumps(values)
         except (AttributeError, TypeError, ValueError) as trouble:
             return UnsupportedRecordError(f"{row.object.value} {row.erp_id}: {trouble}", system=SYSTEM)

@@ -21,6 +21,7 @@ BULK_ROWS = 2_000
 _ROWS_PER_PIECE = 500
 # An upload has 100 MB at most. A row with every text at its longest, in an alphabet of three bytes, has some 4 KB.
 _ROWS_PER_JOB = 25_000
+_TAKEN = Upserted(None)
 _NOWHERE = frozenset({"INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED"})
 _NO_SUCH_KEY = "Foreign key external ID"
 
@@ -149,8 +150,9 @@ class Shipment:
         """What became of the rows of jobs, by position."""
         outcomes: dict[int, Upserted] = {}
         for job in self._jobs:
-            errors = job.upsert.finish()
-            outcomes |= {each: Upserted(None, error=errors.get(self._key(each))) for each in job.positions}
+            outcomes |= dict.fromkeys(job.positions, _TAKEN)
+            if errors := job.upsert.finish():
+                outcomes |= {each: Upserted(None, error=errors.get(self._key(each))) for each in job.positions}
         held = [position for position, outcome in outcomes.items() if may_pass_later(outcome)]
         return outcomes | self._by_collections(self._written(held))
 

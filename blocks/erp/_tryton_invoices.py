@@ -46,7 +46,7 @@ _HEADER = (
     "cancel_move.origin",
     TIME,
 )
-_LINE = ("type", "product.code", "product.name", "description", "quantity", "unit.name", "unit_price", "amount", TIME)
+_LINE = ("type", "product.code", "product.name", "description", "quantity", "unit.name", "unit_price", "amount")
 _BOOKED = ("debit", "credit", "reconciliation", TIME)
 _FIELDS = (
     *_HEADER,
@@ -133,7 +133,7 @@ class Invoices:
             payment_terms=row["payment_term"] and row["payment_term"]["name"],
             customer_reference=_customer_reference(row, sales),
             lines=tuple(self._line(position, line) for position, line in enumerate(row["lines"], start=1)),
-            modified_at=last_change([row], row["lines"], row["lines_to_pay"], row["payment_lines"]),
+            modified_at=last_change([row], row["lines_to_pay"], row["payment_lines"]),
             **orders_of(sales),
             **_amounts(row),
         )
