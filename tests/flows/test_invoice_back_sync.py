@@ -107,12 +107,14 @@ def test_an_invoice_before_its_account_waits_and_arrives_by_itself(office: Offic
 
 
 @pytest.mark.requirement("L01", "GB10")
-def test_a_payment_does_not_wait_for_the_lines_of_an_invoice_that_the_same_run_brings(office: Office) -> None:
+@pytest.mark.parametrize("slow", ["ERP_Invoice__c", "ERP_Invoice_Line__c"])
+def test_a_payment_is_applied_to_an_invoice_that_the_same_run_brings(office: Office, slow: str) -> None:
+    """It waits for the invoice itself, and not for its lines."""
     account, party = office.buyer()
     _, invoice = office.invoice(account, party)
     office.books.post(US, invoice)
     office.books.pay(US, invoice, Decimal(40))
-    office.world.org.fault("sobjects/ERP_Invoice_Line__c", method="PATCH", delay=2)
+    office.world.org.fault(f"sobjects/{slow}/", method="PATCH", delay=2)
     report = office.sync()
     assert [row.reason for row in report.rows if row.queue] == []
     office.check(account, party)
