@@ -9,7 +9,7 @@ from prefect.blocks.core import Block
 from pydantic import Field, model_validator
 
 from prefect_crm_erp.blocks.crm import AnyCRM
-from prefect_crm_erp.blocks.crm.base import CustomFields
+from prefect_crm_erp.blocks.crm.values import CustomFields
 from prefect_crm_erp.blocks.erp import AnyERP
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm, holds_masked_secret
 from prefect_crm_erp.blocks.ledger import Ledger

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import Upserted
+from prefect_crm_erp.blocks.crm.values import Upserted
 from prefect_crm_erp.blocks.ledger import ParkEntry, SourceRecord
 from prefect_crm_erp.blocks.policies import ErpCustomers
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Route

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import ContactScope
+from prefect_crm_erp.blocks.crm.values import ContactScope
 from prefect_crm_erp.blocks.ledger import SourceRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.keys import chunks

@@ -11,7 +11,7 @@ from functools import cached_property
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import CrmObject, Update
+from prefect_crm_erp.blocks.crm.values import CrmObject, Update
 from prefect_crm_erp.blocks.ledger import ShownSales
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConnectorError, GoneRecordError, MissingReferenceError, TransientError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Self
 
-from prefect_crm_erp.blocks.crm.base import CrmObject, CustomFields
+from prefect_crm_erp.blocks.crm.values import CrmObject, CustomFields
 from prefect_crm_erp.blocks.integration import Integration
 from prefect_crm_erp.blocks.ledger import LedgerStore
 from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord

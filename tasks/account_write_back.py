@@ -9,7 +9,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import CrmObject, Update
+from prefect_crm_erp.blocks.crm.values import CrmObject, Update
 from prefect_crm_erp.blocks.ledger import AuditEntry
 from prefect_crm_erp.models.outcomes import Outcome, Queue, Verdict
 from prefect_crm_erp.models.paging import Page

@@ -16,7 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.events import RelatedResource, emit_event
 from prefect.logging import get_run_logger
 
-from prefect_crm_erp.blocks.crm.base import Person
+from prefect_crm_erp.blocks.crm.values import Person
 from prefect_crm_erp.blocks.ledger import Notice
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.approvals import in_words

@@ -10,7 +10,7 @@ from decimal import Decimal
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import Person
+from prefect_crm_erp.blocks.crm.values import Person
 from prefect_crm_erp.blocks.ledger import Document
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.approvals import ApprovalTimes, approval_times, waits_longer_than

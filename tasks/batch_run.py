@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from prefect_crm_erp.blocks.crm.base import CrmObject, Person
+from prefect_crm_erp.blocks.crm.values import CrmObject, Person
 from prefect_crm_erp.blocks.integration import Integration
 from prefect_crm_erp.blocks.ledger import LedgerStore
 from prefect_crm_erp.blocks.policies.custom_fields import MappedRecord

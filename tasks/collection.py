@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import Person
+from prefect_crm_erp.blocks.crm.values import Person
 from prefect_crm_erp.blocks.ledger import Document
 from prefect_crm_erp.models.collection import Collected, collection_summary
 from prefect_crm_erp.models.errors import ConfigurationError

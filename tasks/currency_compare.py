@@ -13,7 +13,7 @@ from enum import StrEnum
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE
+from prefect_crm_erp.blocks.crm.values import OBJECT_OF_SOURCE
 from prefect_crm_erp.blocks.integration import Integration
 from prefect_crm_erp.blocks.ledger import CrossReference, LedgerStore
 from prefect_crm_erp.blocks.policies.routing import ErpSlot

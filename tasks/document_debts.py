@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from prefect_crm_erp.blocks.crm.base import UpdateResult
+from prefect_crm_erp.blocks.crm.values import UpdateResult
 from prefect_crm_erp.blocks.ledger import ParkEntry, SourceRecord
 from prefect_crm_erp.models.errors import ConnectorError
 from prefect_crm_erp.models.outcomes import Note, Outcome, ReportRow, Verdict, queue_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from prefect_crm_erp.blocks.crm.base import DocumentRow
+from prefect_crm_erp.blocks.crm.values import DocumentRow
 from prefect_crm_erp.blocks.ledger import Document
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.divisions import deal_key

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from prefect_crm_erp.blocks.crm.base import DocumentObject
+from prefect_crm_erp.blocks.crm.values import DocumentObject
 from prefect_crm_erp.models.documents import Delivery, Invoice, Payment
 from prefect_crm_erp.models.records import Record, SalesOrder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow
+from prefect_crm_erp.blocks.crm.values import DocumentObject, DocumentRow
 from prefect_crm_erp.blocks.ledger import Document
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.documents import Delivery, Invoice, PaymentApplication

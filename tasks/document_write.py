@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import DocumentObject, Upserted
 from prefect_crm_erp.blocks.crm.under_way import HandedIn, UnderWay
+from prefect_crm_erp.blocks.crm.values import DocumentObject, Upserted
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConnectorError, MissingReferenceError
 from prefect_crm_erp.models.outcomes import Note, Outcome, Queue, Verdict

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from prefect_crm_erp.blocks.crm.base import Person
+from prefect_crm_erp.blocks.crm.values import Person
 from prefect_crm_erp.blocks.policies.order_entry import OwnerCheck, Restriction
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.divisions import Sent

@@ -10,7 +10,7 @@ from decimal import Decimal
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE, CrmObject, CustomFields, RoutingFields
+from prefect_crm_erp.blocks.crm.values import OBJECT_OF_SOURCE, CrmObject, CustomFields, RoutingFields
 from prefect_crm_erp.blocks.policies.routing import Route, Routes, RoutingTable, SubsidiaryRouting
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.keys import chunks

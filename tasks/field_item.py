@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from prefect_crm_erp.blocks.crm.base import CrmObject
+from prefect_crm_erp.blocks.crm.values import CrmObject
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.documents import Invoice
 from prefect_crm_erp.models.field_entries import CollectedPayment, CollectedReturn, PaymentEntry, ReturnEntry

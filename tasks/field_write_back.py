@@ -7,7 +7,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import Update, UpdateResult
+from prefect_crm_erp.blocks.crm.values import Update, UpdateResult
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import TransientError
 from prefect_crm_erp.models.field_entries import ReturnEntry

@@ -12,7 +12,7 @@ from itertools import islice
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import Person
+from prefect_crm_erp.blocks.crm.values import Person
 from prefect_crm_erp.blocks.ledger import SourceRecord
 from prefect_crm_erp.models.keys import fold, is_salesforce_id, salesforce_id
 from prefect_crm_erp.models.money import round_money

@@ -8,7 +8,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import CrmObject, Update
+from prefect_crm_erp.blocks.crm.values import CrmObject, Update
 from prefect_crm_erp.blocks.ledger import Document
 from prefect_crm_erp.models.divisions import deal_key
 from prefect_crm_erp.models.documents import Delivery, DeliveryStatus, InvoiceStatus, InvoiceType

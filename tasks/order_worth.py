@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from prefect_crm_erp.blocks.crm.base import CrmObject
+from prefect_crm_erp.blocks.crm.values import CrmObject
 from prefect_crm_erp.blocks.ledger import CrossReference
 from prefect_crm_erp.models.records import SalesOrder
 from prefect_crm_erp.tasks.document_item import DocumentItem

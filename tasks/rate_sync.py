@@ -11,7 +11,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import RateChange
+from prefect_crm_erp.blocks.crm.values import RateChange
 from prefect_crm_erp.blocks.ledger import AuditEntry, SourceRecord
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConfigurationError

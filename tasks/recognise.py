@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from prefect_crm_erp.blocks.crm.base import CrmObject
+from prefect_crm_erp.blocks.crm.values import CrmObject
 from prefect_crm_erp.models.divisions import PartPrint
 from prefect_crm_erp.models.money import ZERO
 from prefect_crm_erp.models.outcomes import Outcome, Queue, Verdict

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Self
 
-from prefect_crm_erp.blocks.crm.base import CRM, OBJECT_OF_SOURCE, CrmObject
+from prefect_crm_erp.blocks.crm.base import CRM
+from prefect_crm_erp.blocks.crm.values import OBJECT_OF_SOURCE, CrmObject
 from prefect_crm_erp.blocks.erp.base import ERP
 from prefect_crm_erp.blocks.integration import Integration
 from prefect_crm_erp.blocks.ledger import LedgerStore, RetryPolicy

@@ -12,7 +12,7 @@ from enum import StrEnum
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE
+from prefect_crm_erp.blocks.crm.values import OBJECT_OF_SOURCE
 from prefect_crm_erp.blocks.policies.routing import ErpSlot, Route, Routes
 from prefect_crm_erp.models.divisions import deal_key, divide, part_key, place_of
 from prefect_crm_erp.models.errors import ConfigurationError

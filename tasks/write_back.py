@@ -9,7 +9,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from prefect_crm_erp.blocks.crm.base import CrmObject, Update, UpdateResult
+from prefect_crm_erp.blocks.crm.values import CrmObject, Update, UpdateResult
 from prefect_crm_erp.blocks.ledger import AuditEntry, CrossReference, ParkEntry
 from prefect_crm_erp.blocks.policies.routing import ErpSlot
 from prefect_crm_erp.models.errors import ConnectorError, LockedRecordError, TransientError

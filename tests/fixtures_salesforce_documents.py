@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fixtures_salesforce import Company, SandboxOrg
 
-from prefect_crm_erp.blocks.crm.base import DocumentObject
 from prefect_crm_erp.blocks.crm.salesforce import Salesforce
+from prefect_crm_erp.blocks.crm.values import DocumentObject
 
 _OBJECTS = {
     DocumentObject.ORDER: "ERP_Order__c",

@@ -11,7 +11,7 @@ import pytest
 from fixtures_salesforce import Company, SandboxOrg
 
 from prefect_crm_erp.blocks import Salesforce
-from prefect_crm_erp.blocks.crm.base import CrmObject
+from prefect_crm_erp.blocks.crm.values import CrmObject
 
 _OBJECTS = {CrmObject.FIELD_PAYMENT: "ERP_Field_Payment__c", CrmObject.FIELD_RETURN: "ERP_Field_Return__c"}
 

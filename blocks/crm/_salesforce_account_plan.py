@@ -17,7 +17,7 @@ from prefect_crm_erp.blocks.crm._salesforce_maps import (
 from prefect_crm_erp.blocks.crm._salesforce_plan import Planner
 from prefect_crm_erp.blocks.crm._salesforce_rights import unseen, unwritable
 from prefect_crm_erp.blocks.crm._salesforce_stream import IN_ORDER
-from prefect_crm_erp.blocks.crm.base import ContactScope, CrmObject, CustomFields
+from prefect_crm_erp.blocks.crm.values import ContactScope, CrmObject, CustomFields
 from prefect_crm_erp.models.field_map import FieldMap, FieldPair
 
 CONTACTS = "Contacts"

@@ -23,7 +23,7 @@ from prefect_crm_erp.blocks.crm._salesforce_stream import (
     stream,
     without_place,
 )
-from prefect_crm_erp.blocks.crm.base import ContactScope, CustomFields
+from prefect_crm_erp.blocks.crm.values import ContactScope, CustomFields
 from prefect_crm_erp.models.field_map import FieldMap, FieldPair
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.paging import Cursor, Page

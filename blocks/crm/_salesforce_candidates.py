@@ -11,7 +11,7 @@ from prefect_crm_erp.blocks.crm._salesforce_account_plan import AccountPlan
 from prefect_crm_erp.blocks.crm._salesforce_accounts import AccountReader
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_maps import select
-from prefect_crm_erp.blocks.crm.base import ContactScope, CustomFields
+from prefect_crm_erp.blocks.crm.values import ContactScope, CustomFields
 from prefect_crm_erp.models.records import Account, Customer
 from prefect_crm_erp.models.search import name_pieces, postal_code_forms, vat_forms
 

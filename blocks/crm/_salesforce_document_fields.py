@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from prefect_crm_erp.blocks.crm._salesforce_document_maps import DOCUMENTS, KEY, link_field
 from prefect_crm_erp.blocks.crm._salesforce_schema import Schema
-from prefect_crm_erp.blocks.crm.base import DocumentObject
+from prefect_crm_erp.blocks.crm.values import DocumentObject
 
 
 def missing_fields(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prefect_crm_erp.blocks.crm._salesforce_maps import DAY, NUMBER, TIME
-from prefect_crm_erp.blocks.crm.base import DocumentObject
+from prefect_crm_erp.blocks.crm.values import DocumentObject
 from prefect_crm_erp.models.field_map import Codec, FieldMap, FieldPair
 from prefect_crm_erp.models.keys import salesforce_id
 

@@ -20,7 +20,7 @@ from prefect_crm_erp.blocks.crm._salesforce_document_maps import (
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_schema import Schema
 from prefect_crm_erp.blocks.crm._salesforce_values import shorten
-from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow
+from prefect_crm_erp.blocks.crm.values import DocumentObject, DocumentRow
 from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError, UnsupportedRecordError
 
 _LONGEST_NAME = 80

@@ -13,8 +13,8 @@ from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_lookups import by_values
 from prefect_crm_erp.blocks.crm._salesforce_rows import delete_rows
 from prefect_crm_erp.blocks.crm._salesforce_shipment import Shipment
-from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow, Upserted
 from prefect_crm_erp.blocks.crm.under_way import HandedIn, UnderWay
+from prefect_crm_erp.blocks.crm.values import DocumentObject, DocumentRow, Upserted
 from prefect_crm_erp.models.errors import ConfigurationError, ConnectorError
 
 _Positions = Mapping[DocumentObject, Sequence[int]]

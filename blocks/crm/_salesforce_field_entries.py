@@ -19,7 +19,7 @@ from prefect_crm_erp.blocks.crm._salesforce_maps import (
 )
 from prefect_crm_erp.blocks.crm._salesforce_rights import unseen, unwritable
 from prefect_crm_erp.blocks.crm._salesforce_stream import IDS_PER_QUERY, full_ids
-from prefect_crm_erp.blocks.crm.base import CrmObject
+from prefect_crm_erp.blocks.crm.values import CrmObject
 from prefect_crm_erp.models.field_entries import Collected, CollectedLine, CollectedPayment, CollectedReturn
 from prefect_crm_erp.models.field_map import FieldMap, FieldPair
 from prefect_crm_erp.models.keys import chunks

@@ -10,7 +10,7 @@ from simple_salesforce.format import quote_soql_value
 
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_maps import select
-from prefect_crm_erp.blocks.crm.base import Person
+from prefect_crm_erp.blocks.crm.values import Person
 from prefect_crm_erp.models.keys import is_salesforce_id, salesforce_id
 
 # Address and headers of a request have 16 KiB together; a session's token can take some of them.

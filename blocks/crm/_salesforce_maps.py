@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from prefect_crm_erp.blocks.crm.base import CrmObject
+from prefect_crm_erp.blocks.crm.values import CrmObject
 from prefect_crm_erp.models.field_map import Codec, FieldMap, FieldPair
 from prefect_crm_erp.models.keys import clean_text
 from prefect_crm_erp.models.money import to_decimal

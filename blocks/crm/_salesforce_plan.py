@@ -24,7 +24,7 @@ from prefect_crm_erp.blocks.crm._salesforce_maps import (
 )
 from prefect_crm_erp.blocks.crm._salesforce_rights import unseen, unwritable
 from prefect_crm_erp.blocks.crm._salesforce_schema import Schema
-from prefect_crm_erp.blocks.crm.base import OBJECT_OF_SOURCE, CrmObject, CustomFields, DocumentObject, RoutingFields
+from prefect_crm_erp.blocks.crm.values import OBJECT_OF_SOURCE, CrmObject, CustomFields, DocumentObject, RoutingFields
 from prefect_crm_erp.models.errors import ConfigurationError
 from prefect_crm_erp.models.field_map import FieldMap, FieldPair
 from prefect_crm_erp.models.records import Deal, DealSource

@@ -12,7 +12,7 @@ from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_lookups import by_values
 from prefect_crm_erp.blocks.crm._salesforce_maps import NUMBER, select
 from prefect_crm_erp.blocks.crm._salesforce_rows import create_once, save_rows
-from prefect_crm_erp.blocks.crm.base import Upserted
+from prefect_crm_erp.blocks.crm.values import Upserted
 from prefect_crm_erp.models.errors import ConfigurationError, TransientError
 from prefect_crm_erp.models.keys import chunks
 from prefect_crm_erp.models.paging import Page

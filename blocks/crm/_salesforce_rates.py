@@ -13,7 +13,7 @@ from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_maps import DAY, NUMBER, select
 from prefect_crm_erp.blocks.crm._salesforce_rows import save_rows
-from prefect_crm_erp.blocks.crm.base import RateChange, Upserted
+from prefect_crm_erp.blocks.crm.values import RateChange, Upserted
 from prefect_crm_erp.models.errors import ConfigurationError, MissingReferenceError
 from prefect_crm_erp.models.exchange import ONE, CrmCurrency, CrmRates
 

@@ -22,7 +22,7 @@ from prefect_crm_erp.blocks.crm._salesforce_stream import (
     stream,
     without_place,
 )
-from prefect_crm_erp.blocks.crm.base import CustomFields, RoutingFields
+from prefect_crm_erp.blocks.crm.values import CustomFields, RoutingFields
 from prefect_crm_erp.models.field_map import FieldMap, FieldPair
 from prefect_crm_erp.models.keys import chunks, fold
 from prefect_crm_erp.models.money import ZERO

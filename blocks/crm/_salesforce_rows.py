@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from prefect_crm_erp.blocks.crm._salesforce_connection import Connection
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM, UnreadableRowError, row_error
-from prefect_crm_erp.blocks.crm.base import Upserted
+from prefect_crm_erp.blocks.crm.values import Upserted
 from prefect_crm_erp.models.errors import LockedRecordError, RejectedRecordError, TransientError
 from prefect_crm_erp.models.keys import chunks
 

@@ -11,7 +11,7 @@ from prefect_crm_erp.blocks.crm._salesforce_document_maps import KEY
 from prefect_crm_erp.blocks.crm._salesforce_document_rows import DocumentForm, key_of, parent_of, unfit_keys
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_rows import ROWS_PER_CALL, may_pass_later, save_rows
-from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow, Upserted
+from prefect_crm_erp.blocks.crm.values import DocumentObject, DocumentRow, Upserted
 from prefect_crm_erp.models.errors import ConnectorError, MissingReferenceError, RejectedRecordError
 from prefect_crm_erp.models.keys import chunks
 

@@ -14,7 +14,7 @@ from prefect_crm_erp.blocks.crm._salesforce_account_plan import SETTLED, Account
 from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_maps import DAY, OBJECT_NAMES, SHORTENED, TIME, WRITE_BACK
 from prefect_crm_erp.blocks.crm._salesforce_schema import Schema
-from prefect_crm_erp.blocks.crm.base import CrmObject
+from prefect_crm_erp.blocks.crm.values import CrmObject
 from prefect_crm_erp.models.errors import ConnectorError, UnsupportedRecordError
 from prefect_crm_erp.models.field_map import FieldMap
 from prefect_crm_erp.models.records import Address

@@ -11,7 +11,7 @@ from prefect_crm_erp.blocks.crm._salesforce_errors import SYSTEM
 from prefect_crm_erp.blocks.crm._salesforce_maps import OBJECT_NAMES
 from prefect_crm_erp.blocks.crm._salesforce_rows import GONE, Record, save_rows
 from prefect_crm_erp.blocks.crm._salesforce_values import CUSTOM, RowValues, needs_schema, refusal
-from prefect_crm_erp.blocks.crm.base import CrmObject, Update, UpdateResult, Upserted
+from prefect_crm_erp.blocks.crm.values import CrmObject, Update, UpdateResult, Upserted
 from prefect_crm_erp.models.errors import ConnectorError, GoneRecordError, RejectedRecordError, UnsupportedRecordError
 from prefect_crm_erp.models.keys import salesforce_id
 from prefect_crm_erp.models.records import Account

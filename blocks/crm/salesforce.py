@@ -31,20 +31,19 @@ from prefect_crm_erp.blocks.crm._salesforce_prices import Prices
 from prefect_crm_erp.blocks.crm._salesforce_rates import Rates
 from prefect_crm_erp.blocks.crm._salesforce_read import Reader
 from prefect_crm_erp.blocks.crm._salesforce_write import upsert_accounts, write_back
-from prefect_crm_erp.blocks.crm.base import (
-    CRM,
+from prefect_crm_erp.blocks.crm.base import CRM, E
+from prefect_crm_erp.blocks.crm.under_way import HandedIn
+from prefect_crm_erp.blocks.crm.values import (
     ContactScope,
     CustomFields,
     DocumentObject,
     DocumentRow,
-    E,
     Person,
     RateChange,
     Update,
     UpdateResult,
     Upserted,
 )
-from prefect_crm_erp.blocks.crm.under_way import HandedIn
 from prefect_crm_erp.blocks.form import LOGO_URL
 from prefect_crm_erp.blocks.http import CallCount, web_origin
 from prefect_crm_erp.models.capabilities import SystemInfo

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prefect_crm_erp.blocks.crm.base import Upserted
+    from prefect_crm_erp.blocks.crm.values import Upserted
 
 
 @dataclass(frozen=True, slots=True)

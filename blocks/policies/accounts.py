@@ -9,7 +9,7 @@ from typing import Any
 from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from prefect_crm_erp.blocks.crm.base import ContactScope
+from prefect_crm_erp.blocks.crm.values import ContactScope
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.models.keys import fold
 from prefect_crm_erp.models.matching import SIMILAR_WORD

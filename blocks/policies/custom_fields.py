@@ -7,7 +7,7 @@ from enum import StrEnum
 from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field
 
-from prefect_crm_erp.blocks.crm.base import CustomFields
+from prefect_crm_erp.blocks.crm.values import CustomFields
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.models.ownership import Owner, Rule, TieBreaker
 

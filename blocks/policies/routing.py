@@ -10,7 +10,7 @@ import pycountry
 from prefect.blocks.core import Block
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from prefect_crm_erp.blocks.crm.base import RoutingFields
+from prefect_crm_erp.blocks.crm.values import RoutingFields
 from prefect_crm_erp.blocks.form import DOCUMENTATION_URL, LOGO_URL, OrderedForm
 from prefect_crm_erp.models.capabilities import OrderSettings
 from prefect_crm_erp.models.outcomes import Verdict

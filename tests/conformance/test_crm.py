@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from prefect_crm_erp.blocks.crm.base import CRM, OBJECT_OF_SOURCE, ContactScope, CrmObject, CustomFields, Update
+from prefect_crm_erp.blocks.crm.base import CRM
+from prefect_crm_erp.blocks.crm.values import OBJECT_OF_SOURCE, ContactScope, CrmObject, CustomFields, Update
 from prefect_crm_erp.models.errors import (
     AuthenticationError,
     ConfigurationError,

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from prefect_crm_erp.blocks.crm.base import CRM, CrmObject, DocumentObject, DocumentRow, Update, Upserted
+from prefect_crm_erp.blocks.crm.base import CRM
+from prefect_crm_erp.blocks.crm.values import CrmObject, DocumentObject, DocumentRow, Update, Upserted
 from prefect_crm_erp.models.documents import InvoiceStatus, InvoiceType
 from prefect_crm_erp.models.errors import (
     ConfigurationError,

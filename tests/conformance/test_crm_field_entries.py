@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from prefect_crm_erp.blocks.crm.base import CRM, CrmObject, Update
+from prefect_crm_erp.blocks.crm.base import CRM
+from prefect_crm_erp.blocks.crm.values import CrmObject, Update
 from prefect_crm_erp.models.errors import ConfigurationError, GoneRecordError
 from prefect_crm_erp.models.field_entries import Collected, CollectedPayment, CollectedReturn
 

@@ -9,7 +9,8 @@ from typing import Protocol
 
 import pytest
 
-from prefect_crm_erp.blocks.crm.base import CRM, RateChange
+from prefect_crm_erp.blocks.crm.base import CRM
+from prefect_crm_erp.blocks.crm.values import RateChange
 from prefect_crm_erp.models.errors import ConnectorError, MissingReferenceError, TransientError
 
 HARNESSES = ["salesforce"]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fixtures_salesforce import Company, SandboxOrg
 
-from prefect_crm_erp.blocks.crm.base import ContactScope, CrmObject, CustomFields, Update
 from prefect_crm_erp.blocks.crm.salesforce import Salesforce
+from prefect_crm_erp.blocks.crm.values import ContactScope, CrmObject, CustomFields, Update
 from prefect_crm_erp.models.errors import ConfigurationError, RejectedRecordError
 from prefect_crm_erp.models.paging import Cursor
 from prefect_crm_erp.models.records import Account, AccountStatus, Address, Customer

@@ -22,7 +22,7 @@ from prefect_crm_erp.blocks.crm._salesforce_document_rows import DocumentForm
 from prefect_crm_erp.blocks.crm._salesforce_errors import result_error
 from prefect_crm_erp.blocks.crm._salesforce_maps import DAY, NUMBER, TIME
 from prefect_crm_erp.blocks.crm._salesforce_schema import Schema
-from prefect_crm_erp.blocks.crm.base import DocumentObject, DocumentRow
+from prefect_crm_erp.blocks.crm.values import DocumentObject, DocumentRow
 from prefect_crm_erp.models.errors import ConfigurationError, LockedRecordError, RejectedRecordError, TransientError
 
 MANY = 2_000

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from fixtures_salesforce import Company, SandboxOrg
 
-from prefect_crm_erp.blocks.crm.base import CustomFields, RoutingFields
 from prefect_crm_erp.blocks.crm.salesforce import Salesforce
+from prefect_crm_erp.blocks.crm.values import CustomFields, RoutingFields
 from prefect_crm_erp.models.errors import ConfigurationError, RateLimitError
 from prefect_crm_erp.models.records import Account, Address, Deal, DealLine, DealSource
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_crm_erp.blocks.crm._salesforce_values import shorten
-from prefect_crm_erp.blocks.crm.base import CrmObject, Update
+from prefect_crm_erp.blocks.crm.values import CrmObject, Update
 from prefect_crm_erp.models.errors import ConnectorError, LockedRecordError, RejectedRecordError, TransientError
 
 COLLECTION = "PATCH /services/data/v64.0/composite/sobjects"
