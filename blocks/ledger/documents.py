@@ -228,13 +228,13 @@ class Documents(Part):
 
     def _accounts_before(self, connection: Connection, invoices: Sequence[Document]) -> set[str | None]:
         """The accounts that these invoices have so far: one that goes to another account changes the figures of two."""
-        # The number is read along: for the account alone SQLite would read all of an index that has it.
-        chosen = select(DocumentRow.account, DocumentRow.number)
         return {
-            row.account
+            account
             for erp in {each.erp for each in invoices}
             for some in lists_of([each.erp_id for each in invoices if each.erp == erp])
-            for row in connection.execute(chosen.where(*self._all(INVOICE, erp), DocumentRow.erp_id.in_(some)))
+            for account in connection.scalars(
+                select(DocumentRow.account).where(*self._all(INVOICE, erp), DocumentRow.erp_id.in_(some)).distinct()
+            )
         }
 
     def _write_documents(self, connection: Connection, documents: Sequence[Document], now: datetime) -> None:

@@ -69,6 +69,7 @@ def migrate(engine: Engine, url: URL) -> bool:
         if _is_current(revision(connection)):
             return False
         run(connection, "upgrade", "head")
+    engine.dispose()  # a connection that was open before does not see what SQLite's planner was told
     return True
 
 
