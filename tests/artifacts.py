@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Any
 
 from prefect.client.orchestration import get_client
@@ -15,9 +16,10 @@ def published(key: str) -> str:
     return str(rows[0]["data"])
 
 
-def emitted(name: str, resource: str, seconds: float = 20) -> dict[str, Any]:
+def emitted(name: str, resource: str, *, since: datetime, seconds: float = 20) -> dict[str, Any]:
     """The newest event with a name about a resource; events are stored a moment after they are sent."""
-    query = {"event": {"name": [name]}, "resource": {"id": [resource]}, "order": "DESC"}
+    occurred = {"since": since.isoformat()}
+    query = {"event": {"name": [name]}, "resource": {"id": [resource]}, "occurred": occurred, "order": "DESC"}
     for _ in range(int(seconds * 4)):
         with get_client(sync_client=True) as client:
             events = client.request("POST", "/events/filter", json={"filter": query}).json()["events"]

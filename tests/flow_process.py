@@ -22,9 +22,10 @@ from prefect_crm_erp.tasks import account_extract, extract
 SECONDS = 60
 """Longest wait for a process, or for what it does."""
 
-# A process forked from one that has imported everything starts at once, and shares no connection with the test.
+# A process forked from one that has imported everything starts at once, and shares no connection with the test. Python
+# looks for what it is to import there among the installed packages only, and passes over in silence what it misses.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__])
+_processes.set_forkserver_preload([flows.__name__, "prefect.flow_engine"])
 
 
 class FlowProcess:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -37,12 +38,16 @@ class World:
         org: The Salesforce sandbox.
         erp: Access to the embedded Tryton.
         folder: Keeps the ledger.
+
+    Attributes:
+        began_at: When the test began: what is older, another test has left.
     """
 
     def __init__(self, org: SandboxOrg, erp: TrytonAccess, folder: Path) -> None:
         self.org = org
         self.access = erp
         self.folder = folder
+        self.began_at = datetime.now(UTC)
         self.company = Company(org, ("USD", "GBP", "EUR", "JPY", "KWD"))
         for sku, price in (("NL-400", "189.90"), ("NL-410", "24.95"), ("NL-500", "64.33")):
             self.company.product(sku, price=price)

@@ -280,7 +280,7 @@ def test_at_months_end_the_worked_example_is_within_the_tolerance_and_a_stale_ra
     row = report.flagged[0]
     assert row.value == Variance(Decimal("97872.34"), Decimal("101200.00"))
     assert (row.value.percent, row.state) == (Decimal("3.29"), State.VARIANCE)
-    event = emitted("prefect-crm-erp.currency.variance", "prefect-crm-erp.currency.test")
+    event = emitted("prefect-crm-erp.currency.variance", "prefect-crm-erp.currency.test", since=world.began_at)
     assert event["payload"]["flagged"] == 1
     assert event["payload"]["records"] == [world.org.block().url(worked)]
     shown = published("currency-reconciliation-summary")

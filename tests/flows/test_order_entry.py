@@ -120,7 +120,7 @@ def test_a_deal_of_somebody_elses_account_waits_and_alerts_until_it_is_the_right
     report = world.run(integration)
     parked(world.row(report, conflicting), Queue.PENDING_REVIEW, "belongs to Sam Seller", "The deal is Sam Seller")
     assert [row["reference"] for row in world.sales(theirs, conflicting)] == [theirs]
-    alert = emitted("prefect-crm-erp.record.parked", f"prefect-crm-erp.opportunity.{conflicting}")
+    alert = emitted("prefect-crm-erp.record.parked", f"prefect-crm-erp.opportunity.{conflicting}", since=world.began_at)
     assert alert["payload"]["queue"] == "Pending Review"
     world.company.sf.Opportunity.update(conflicting, {"OwnerId": owner})
     assert judged(world, integration, conflicting).outcome is Outcome.WRITTEN

@@ -139,7 +139,9 @@ def test_owner_and_manager_are_told_once_after_48_hours(office: Office, chat: In
     (message,) = chat.received
     said = message["text"]
     assert all(each in said for each in ("Berg", "hill@example.com", alert.order.number, deal, "What to do"))
-    event = emitted("prefect-crm-erp.approval.late", f"prefect-crm-erp.order.main:order:{order}")
+    event = emitted(
+        "prefect-crm-erp.approval.late", f"prefect-crm-erp.order.main:order:{order}", since=office.world.began_at
+    )
     assert event["payload"]["recipients"] == ["berg@example.com", "hill@example.com"]
     roles = {each["prefect.resource.role"]: each.get("prefect-crm-erp.email") for each in event["related"]}
     assert (roles["owner"], roles["manager"]) == ("berg@example.com", "hill@example.com")

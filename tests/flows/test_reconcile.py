@@ -51,7 +51,11 @@ def test_what_was_changed_on_either_side_is_found_with_both_values_and_nothing_i
     table = published("reconciliation-discrepancies")
     assert f"[Moved Away Inc]({accounts.integration().crm.url(moved)})" in table
     assert "Moved Away Limited" in table
-    event = emitted("prefect-crm-erp.reconciliation.discrepancies", "prefect-crm-erp.reconciliation.test")
+    event = emitted(
+        "prefect-crm-erp.reconciliation.discrepancies",
+        "prefect-crm-erp.reconciliation.test",
+        since=accounts.world.began_at,
+    )
     assert event["payload"]["summary"] == "3 discrepancies in 1 of 2 linked records" == report.in_words()
 
 

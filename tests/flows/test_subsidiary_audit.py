@@ -104,7 +104,7 @@ def test_each_mismatch_is_named_with_links(world: World) -> None:
     shown = published("subsidiary-audit-mismatches")
     assert f"/{without})" in shown
     assert f"/model/sale.sale/{sale['id']})" in shown
-    told = emitted("prefect-crm-erp.audit.mismatches", "prefect-crm-erp.audit.test")
+    told = emitted("prefect-crm-erp.audit.mismatches", "prefect-crm-erp.audit.test", since=world.began_at)
     assert told["payload"]["summary"] == report.in_words()
 
 
