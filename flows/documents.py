@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -135,6 +135,8 @@ def _bring(run: DocumentRun, pages: Iterator[tuple[ErpSlot, Page[DocumentItem]]]
             show_progress(progress, done, None)
             if (of_page := _kind_of(page)) != kind:
                 road.clear(of_page)
+                if (kind, of_page) == (INVOICES, PAYMENTS):  # which change none of the figures
+                    road.then(partial(show_sales, run))
             road.take(slot, page)
             done, kind = done + len(page), of_page
         road.clear()
@@ -174,6 +176,7 @@ class _Road:
         self._sending = ThreadPoolExecutor(_SENT_AT_ONCE, thread_name_prefix="sending")
         self._noting = ThreadPoolExecutor(1, thread_name_prefix="noting")
         self._passages: deque[_Passage] = deque(maxlen=_SENT_AT_ONCE + 1)
+        self._others: list[Future[Any]] = []
         self._alone = Lock()
 
     def take(self, slot: ErpSlot, page: Page[DocumentItem]) -> None:
@@ -187,6 +190,10 @@ class _Road:
         sent = submit(self._sending, partial(self._send, ready, stands))
         self._passages.append(_Passage(stands, sent, submit(self._noting, partial(self._note_sent, page, sent))))
 
+    def then(self, job: Callable[[], object]) -> None:
+        """Have something done once it is noted what became of the pages so far, beside the further ones."""
+        self._others.append(submit(self._noting, job))
+
     def clear(self, next_kind: DocumentKind | None = None) -> None:
         """Wait for the pages on their way, as far as the next kind of documents hangs on them.
 
@@ -197,6 +204,9 @@ class _Road:
                 each.stands.wait()
             else:
                 each.noted.result()
+        if next_kind is None:
+            for other in self._others:
+                other.result()
 
     def __enter__(self) -> Self:
         """The road itself."""

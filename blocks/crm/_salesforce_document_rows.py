@@ -42,6 +42,7 @@ class DocumentForm:
         self._own_currency = currency
         self._several_currencies = schema.field(document.name, CURRENCY) is not None
         self._known = {pair.canonical for pair in document.fields.pairs}
+        self._links = [(pair.vendor, link_field(pair.vendor)) for pair in document.fields.pairs if "." in pair.vendor]
         self._lengths = {
             pair.vendor: field.length
             for pair in document.fields.pairs
@@ -66,8 +67,8 @@ class DocumentForm:
         return values
 
     def _refusal(self, row: DocumentRow) -> ConnectorError | None:
-        unknown = sorted(row.values.keys() - self._known)
-        if unknown:
+        if not self._known.issuperset(row.values):
+            unknown = sorted(row.values.keys() - self._known)
             message = f"{', '.join(unknown)} cannot be written to the {row.object.value}"
             return UnsupportedRecordError(message, system=SYSTEM, fields=tuple(unknown))
         if row.currency and not self._several_currencies and row.currency != self._only_currency():
@@ -91,7 +92,10 @@ class DocumentForm:
         for name, length in self._lengths.items():
             if isinstance(values.get(name), str):
                 values[name] = shorten(values[name], length)
-        return {_emptied(name) if value is None else name: value for name, value in values.items()}
+        for path, field in self._links:
+            if path in values and values[path] is None:  # nothing can be found at the end of a link by no key at all
+                values[field] = values.pop(path)
+        return values
 
     def record(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """A row that `flat` has written as a collection takes it."""
@@ -104,11 +108,6 @@ class DocumentForm:
 
 def _is_finite(value: Any) -> bool:
     return type(value) is Decimal and value.is_finite()
-
-
-def _emptied(name: str) -> str:
-    """What is written to take a value away: nothing can be found at the end of a link by no key at all."""
-    return link_field(name) if "." in name else name
 
 
 def key_of(erp_id: str) -> str:

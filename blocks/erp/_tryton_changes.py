@@ -5,6 +5,7 @@ What belongs to a party has dates of its own, so a customer's stream is made of 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -96,7 +97,10 @@ def change_pages(
 
 
 class _Changes:
-    """Records that have changed, each at the time of its last change."""
+    """Records that have changed, each at the time of its last change.
+
+    Many go in and out in one step: Python lets other threads run at each step of SQLite, and waits for them each time.
+    """
 
     def __init__(self) -> None:
         self._database = temporary_database(
@@ -106,17 +110,26 @@ class _Changes:
 
     def note(self, places: Iterable[Place]) -> None:
         """Note changes; of several changes of a record the last one counts."""
-        rows = ((identifier, (moment - _EPOCH) // _MICROSECOND) for moment, identifier in places)
+        last: dict[int, int] = {}
+        for moment, identifier in places:
+            microseconds = (moment - _EPOCH) // _MICROSECOND
+            last[identifier] = max(last.get(identifier, microseconds), microseconds)
         upsert = (
-            "insert into change values (?, ?) on conflict (record) do update set moment = max(moment, excluded.moment)"
+            "insert into change "
+            "select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?) where true "
+            "on conflict (record) do update set moment = max(moment, excluded.moment)"
         )
-        self._database.executemany(upsert, rows)
+        self._database.execute(upsert, (json.dumps(list(last.items())),))
 
     def take(self, count: int) -> list[Place]:
         """Take the first ones out, in the order of (time, id)."""
-        first = "select moment, record from change order by moment, record limit ?"
-        rows = self._database.execute(first, (count,)).fetchall()
-        self._database.executemany("delete from change where record = ?", [(record,) for _, record in rows])
+        first = (
+            "select json_group_array(json_array(moment, record)) "
+            "from (select moment, record from change order by moment, record limit ?)"
+        )
+        rows = sorted(json.loads(self._database.execute(first, (count,)).fetchone()[0]))
+        if rows:
+            self._database.execute("delete from change where (moment, record) <= (?, ?)", rows[-1])
         return [(_EPOCH + moment * _MICROSECOND, record) for moment, record in rows]
 
     @property

@@ -97,9 +97,9 @@ def test_the_deployments_are_registered_take_the_saved_integration_and_run_on_a_
             assert deployment.entrypoint == "prefect_crm_erp.flows.quote_to_order.quote_to_order"
             assert deployment.description
             assert import_object(deployment.entrypoint) is quote_to_order
-            run = client.create_flow_run_from_deployment(deployment.id, parameters={"dry_run": True})
-            assert run.parameters["integration"] == deployment.parameters["integration"]
-            runs.append(run.id)
+        run = client.create_flow_run_from_deployment(found["closed-won opportunities"].id, parameters={"dry_run": True})
+        assert run.parameters["integration"] == found["closed-won opportunities"].parameters["integration"]
+        runs.append(run.id)
         assert import_object(str(found["orders from the field"].entrypoint)) is order_batch
         for name, (flow, rhythm, parameters) in OTHERS.items():
             deployment = found[name]
