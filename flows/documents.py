@@ -93,10 +93,11 @@ def bring_documents(run: DocumentRun, source: str, records: Sequence[str] | None
             progress = start_progress(source)
             streams = [(slot, what) for what in run.what for slot in run.used_slots]
             pages = (page for slot, what in streams for page in _pages(run, slot, what, named, since))
-            done = _bring(run, pages, progress)
-            done += sum(sweep_documents(run, slot, what) for slot, what in streams)
-            if INVOICES in run.what:
+            done, sales_are_shown = _bring(run, pages, progress)
+            swept = sum(sweep_documents(run, slot, what) for slot, what in streams)
+            if INVOICES in run.what and (swept or not sales_are_shown):
                 show_sales(run)
+            done += swept
             show_progress(progress, done or 1, done or 1)
             report = report_documents(run, source)
         note(report, report.source)
@@ -127,9 +128,9 @@ def _pages(
         yield slot, page
 
 
-def _bring(run: DocumentRun, pages: Iterator[tuple[ErpSlot, Page[DocumentItem]]], progress: UUID) -> int:
-    """Bring pages to the CRM, and give how many documents they had."""
-    done, kind = 0, None
+def _bring(run: DocumentRun, pages: Iterator[tuple[ErpSlot, Page[DocumentItem]]], progress: UUID) -> tuple[int, bool]:
+    """Bring pages to the CRM. Gives how many documents they had, and whether accounts show what they say already."""
+    done, kind, sales_are_shown = 0, None, False
     with _Road(run) as road:
         for slot, page in pages:
             show_progress(progress, done, None)
@@ -137,10 +138,11 @@ def _bring(run: DocumentRun, pages: Iterator[tuple[ErpSlot, Page[DocumentItem]]]
                 road.clear(of_page)
                 if (kind, of_page) == (INVOICES, PAYMENTS):  # which change none of the figures
                     road.then(partial(show_sales, run))
+                    sales_are_shown = True
             road.take(slot, page)
             done, kind = done + len(page), of_page
         road.clear()
-    return done
+    return done, sales_are_shown
 
 
 def _kind_of(page: Page[DocumentItem]) -> DocumentKind | None:

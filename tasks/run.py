@@ -191,11 +191,12 @@ class BaseRun(Preflight):
 
     def is_up(self, slot: ErpSlot, items: Iterable[Traveller]) -> bool:
         """Whether an ERP answered the last time; when not, its deals wait in Retry without another attempt."""
-        if slot not in self._down:
+        down = self._down.get(slot)
+        if down is None:
             return True
-        reason, since = self._down[slot]
+        reason, since = down
         if time.monotonic() - since > PROBE_AFTER_SECONDS:
-            del self._down[slot]
+            self._down.pop(slot, None)
             return True
         self.wait(items, reason, "TransientError")
         return False
