@@ -177,6 +177,7 @@ class _Road:
         self._run = run
         self._sending = ThreadPoolExecutor(_SENT_AT_ONCE, thread_name_prefix="sending")
         self._noting = ThreadPoolExecutor(1, thread_name_prefix="noting")
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
         self._passages: deque[_Passage] = deque(maxlen=_SENT_AT_ONCE + 1)
         self._others: list[Future[Any]] = []
         self._alone = Lock()
@@ -194,7 +195,8 @@ class _Road:
 
     def then(self, job: Callable[[], object]) -> None:
         """Have something done once it is noted what became of the pages so far, beside the further ones."""
-        self._others.append(submit(self._noting, job))
+        noted = [each.noted for each in self._passages]
+        self._others.append(submit(self._beside, partial(_after, noted, job)))
 
     def clear(self, next_kind: DocumentKind | None = None) -> None:
         """Wait for the pages on their way, as far as the next kind of documents hangs on them.
@@ -218,6 +220,7 @@ class _Road:
         """Wait for the pages on their way."""
         self._sending.shutdown()
         self._noting.shutdown()
+        self._beside.shutdown()
 
     def _prepare(self, slot: ErpSlot, page: Page[DocumentItem]) -> Ready:
         """link → orders first → hand in."""
@@ -250,6 +253,12 @@ class _Road:
             remember_documents(self._run, page)
             page = park_records(self._run, page)
             record_document_outcomes(self._run, page)
+
+
+def _after(first: Sequence[Future[None]], job: Callable[[], object]) -> None:
+    for each in first:
+        each.result()
+    job()
 
 
 def _orders_first(run: DocumentRun, slot: ErpSlot, page: Page[DocumentItem]) -> Iterator[Page[DocumentItem]]:
