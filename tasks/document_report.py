@@ -62,9 +62,7 @@ def _row(run: DocumentRun, item: DocumentItem) -> ReportRow:
         crm_url=run.crm.url(record) if record else None,
         erp_url=run.erps[item.slot].url(item.document),
         notes=tuple(item.notes),
-        changes=tuple(_changes(run, item))
-        if item.is_laid_out and item.verdict.outcome is not Outcome.UNCHANGED
-        else (),
+        changes=() if item.verdict.outcome is Outcome.UNCHANGED else tuple(_changes(run, item)),
     )
 
 

@@ -110,16 +110,13 @@ class _Changes:
 
     def note(self, places: Iterable[Place]) -> None:
         """Note changes; of several changes of a record the last one counts."""
-        last: dict[int, int] = {}
-        for moment, identifier in places:
-            microseconds = (moment - _EPOCH) // _MICROSECOND
-            last[identifier] = max(last.get(identifier, microseconds), microseconds)
+        rows = [(identifier, (moment - _EPOCH) // _MICROSECOND) for moment, identifier in places]
         upsert = (
             "insert into change "
             "select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?) where true "
             "on conflict (record) do update set moment = max(moment, excluded.moment)"
         )
-        self._database.execute(upsert, (json.dumps(list(last.items())),))
+        self._database.execute(upsert, (json.dumps(rows),))
 
     def take(self, count: int) -> list[Place]:
         """Take the first ones out, in the order of (time, id)."""
